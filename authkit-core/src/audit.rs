@@ -1,0 +1,511 @@
+//! The audit log: what is recorded, and who else is told.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as JsonValue;
+
+use crate::{
+    Entity,
+    batch::Batch,
+    collection::{At, Collection},
+    context::RequestContext,
+    error::{AuthError, BoxError, codes},
+    id::{AuditId, FlowId, PrincipalId, SessionId, TenantId},
+    outbox::{Deliver, Parcel, Payload},
+    store::Op,
+    text_enum,
+    timestamp::Timestamp,
+    value::Json,
+};
+
+/// A typed fact. What is recorded is what applications subscribe to; there is no other event system.
+///
+/// The event is stored as its JSON form, so it holds no secret and nothing that a stranger typed where a password may
+/// have been meant.
+pub trait AuditEvent: Serialize + Send + Sync + 'static {
+    /// Stable name in snake case, unique among all plugins: `password_changed`.
+    const KIND: &'static str;
+    /// Whether it has to wait for required loggers.
+    const ACT: Act;
+
+    /// Whom and what the record is about.
+    fn about(&self) -> About;
+}
+
+/// Whether an act waits for required loggers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there is no third")]
+pub enum Act {
+    /// Gives or changes something: waits, and fails closed.
+    Grants,
+    /// Refuses or takes something away: never waits.
+    Withdraws,
+}
+
+text_enum! {
+    /// How an act ended.
+    pub enum Outcome {
+        /// More has to be proved.
+        Challenge = "challenge",
+        /// It was refused.
+        Failure = "failure",
+        /// It was done.
+        Success = "success",
+    }
+}
+
+/// Whom and what a record is about.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct About {
+    /// How the act ended.
+    pub outcome: Outcome,
+    /// Whose account it concerns.
+    pub principal: Option<PrincipalId>,
+    /// The session in which it happened.
+    pub session: Option<SessionId>,
+    /// The flow to which it belongs.
+    pub flow: Option<FlowId>,
+    /// The method that was used.
+    pub method: Option<String>,
+}
+
+impl About {
+    /// Starts with how the act ended.
+    #[must_use]
+    pub const fn new(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            principal: None,
+            session: None,
+            flow: None,
+            method: None,
+        }
+    }
+
+    /// Says whose account it concerns.
+    #[must_use]
+    pub fn principal(mut self, id: impl Into<Option<PrincipalId>>) -> Self {
+        self.principal = id.into();
+        self
+    }
+
+    /// Says in which session it happened.
+    #[must_use]
+    pub fn session(mut self, id: impl Into<Option<SessionId>>) -> Self {
+        self.session = id.into();
+        self
+    }
+
+    /// Says to which flow it belongs.
+    #[must_use]
+    pub fn flow(mut self, id: impl Into<Option<FlowId>>) -> Self {
+        self.flow = id.into();
+        self
+    }
+
+    /// Says which method was used.
+    #[must_use]
+    pub fn method(mut self, method: impl Into<String>) -> Self {
+        self.method = Some(method.into());
+        self
+    }
+}
+
+/// One row of the audit log.
+#[derive(Clone, Debug, Entity)]
+#[entity(
+    table = "auth_audit_log",
+    durable,
+    index(by_time: created_at),
+    index(by_principal: principal_id, created_at),
+    index(by_kind: kind, created_at)
+)]
+pub struct AuditRecord {
+    /// Made before the commit; resolves commits of unknown outcome.
+    pub id: AuditId,
+    /// Name of the event.
+    pub kind: String,
+    /// How the act ended.
+    pub outcome: Outcome,
+    /// Whose account it concerns.
+    pub principal_id: Option<PrincipalId>,
+    /// The session in which it happened.
+    pub session_id: Option<SessionId>,
+    /// The flow to which it belongs.
+    pub flow_id: Option<FlowId>,
+    /// The method that was used.
+    pub method: Option<String>,
+    /// Address of the client.
+    pub ip: Option<String>,
+    /// What the client said it is.
+    pub user_agent: Option<String>,
+    /// The request, as in the logs.
+    pub request_id: Option<String>,
+    /// Version of the form of `data`.
+    pub schema_version: i64,
+    /// The event.
+    pub data: Json<JsonValue>,
+    /// When the request began.
+    pub created_at: Timestamp,
+}
+
+/// A record as loggers, subscribers and clients see it.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct AuditEntry {
+    /// Unique.
+    pub id: AuditId,
+    /// When the request began.
+    pub at: Timestamp,
+    /// Name of the event.
+    pub kind: String,
+    /// How the act ended.
+    pub outcome: Outcome,
+    /// Whose account it concerns.
+    pub principal_id: Option<PrincipalId>,
+    /// The session in which it happened.
+    pub session_id: Option<SessionId>,
+    /// The flow to which it belongs.
+    pub flow_id: Option<FlowId>,
+    /// The method that was used.
+    pub method: Option<String>,
+    /// Address of the client.
+    pub ip: Option<String>,
+    /// What the client said it is.
+    pub user_agent: Option<String>,
+    /// The request, as in the logs.
+    pub request_id: Option<String>,
+    /// The event.
+    pub data: JsonValue,
+}
+
+impl From<&AuditRecord> for AuditEntry {
+    fn from(record: &AuditRecord) -> Self {
+        Self {
+            id: record.id,
+            at: record.created_at,
+            kind: record.kind.clone(),
+            outcome: record.outcome,
+            principal_id: record.principal_id,
+            session_id: record.session_id,
+            flow_id: record.flow_id,
+            method: record.method.clone(),
+            ip: record.ip.clone(),
+            user_agent: record.user_agent.clone(),
+            request_id: record.request_id.clone(),
+            data: record.data.get().unwrap_or_default(),
+        }
+    }
+}
+
+/// An additional sink for records: a SIEM, a WORM store. The store's own log is always there.
+///
+/// # Contract
+///
+/// 1. A *required* logger is asked with `prepare` before an act that grants; if it refuses, nothing is granted.
+/// 2. `settled` follows at least once for every act that landed, through the outbox, on any node and possibly twice.
+/// 3. An act that did not land is reported as aborted if the process lives; a record that is never settled did not land
+///    or has not been told yet, and the store's log decides.
+/// 4. A logger that is not required gets `settled` only, and cannot hold anything up.
+#[async_trait]
+pub trait AuditLogger: Send + Sync + 'static {
+    /// Stable name, unique among loggers.
+    fn id(&self) -> &'static str;
+
+    /// Says whether the record could be kept.
+    ///
+    /// # Errors
+    ///
+    /// Any error refuses the act.
+    async fn prepare(&self, entry: &AuditEntry) -> Result<(), BoxError>;
+
+    /// Tells what became of the act.
+    ///
+    /// # Errors
+    ///
+    /// Any error makes the outbox try again.
+    async fn settled(&self, entry: &AuditEntry, settlement: Settlement) -> Result<(), BoxError>;
+}
+
+/// What became of an act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there is no third")]
+pub enum Settlement {
+    /// It did not land.
+    Aborted,
+    /// It landed together with its record.
+    Committed,
+}
+
+/// Whether a logger may hold an act up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there is no third")]
+pub enum LoggerRole {
+    /// Is told afterwards.
+    Additional,
+    /// Is asked first; if it refuses, nothing is granted.
+    Required,
+}
+
+/// Is told of records of one kind after they were committed, at least once each, through the outbox.
+#[async_trait]
+pub trait Subscriber: Send + Sync + 'static {
+    /// Takes note of a record; may see it twice.
+    ///
+    /// # Errors
+    ///
+    /// Any error makes the outbox try again.
+    async fn notice(&self, cx: &RequestContext, entry: &AuditEntry) -> Result<(), BoxError>;
+}
+
+const _: fn(&dyn AuditLogger, &dyn Subscriber) = |_, _| ();
+
+/// An event on its way into a record.
+pub(crate) struct Draft {
+    kind: &'static str,
+    about: About,
+    data: Result<Json<JsonValue>, crate::value::DecodeError>,
+}
+
+impl Draft {
+    pub(crate) fn of<E: AuditEvent>(event: &E) -> Self {
+        let data = serde_json::to_value(event)
+            .map_err(|_error| crate::value::DecodeError::new("JSON event"))
+            .and_then(|value| Json::new(&value));
+        Self {
+            kind: E::KIND,
+            about: event.about(),
+            data,
+        }
+    }
+
+    pub(crate) fn record(self, cx: &RequestContext) -> Result<AuditRecord, AuthError> {
+        let About {
+            outcome,
+            principal,
+            session,
+            flow,
+            method,
+        } = self.about;
+        Ok(AuditRecord {
+            id: cx.new_id(),
+            kind: self.kind.to_owned(),
+            outcome,
+            principal_id: principal,
+            session_id: session,
+            flow_id: flow,
+            method,
+            ip: cx.client().ip.map(|ip| ip.to_canonical().to_string()),
+            user_agent: cx.client().user_agent.clone(),
+            request_id: cx.client().request_id.clone(),
+            schema_version: 1,
+            data: self.data?,
+            created_at: cx.now(),
+        })
+    }
+}
+
+/// Topic of messages to loggers; followed by the logger's id.
+const LOGGERS: &str = "core.audit_logger";
+/// Topic of messages to subscribers; followed by the kind of event.
+const SUBSCRIBERS: &str = "core.subscriber";
+
+/// The log, and whoever else is told.
+pub(crate) struct AuditLog {
+    pub(crate) records: Collection<AuditRecord>,
+    pub(crate) loggers: Vec<(Arc<dyn AuditLogger>, LoggerRole)>,
+    pub(crate) subscribers: HashMap<&'static str, Vec<Arc<dyn Subscriber>>>,
+    pub(crate) turned_away: TurnedAway,
+}
+
+impl AuditLog {
+    pub(crate) async fn prepare(&self, act: Act, entries: &[AuditEntry]) -> Result<(), AuthError> {
+        if act == Act::Withdraws {
+            return Ok(());
+        }
+        for (logger, role) in &self.loggers {
+            if *role == LoggerRole::Additional {
+                continue;
+            }
+            for entry in entries {
+                if let Err(source) = logger.prepare(entry).await {
+                    self.aborted(act, entries).await;
+                    return Err(AuthError::new(&codes::AUDIT_UNAVAILABLE).caused_by(source));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells those who were asked that nothing landed.
+    pub(crate) async fn aborted(&self, act: Act, entries: &[AuditEntry]) {
+        if act == Act::Withdraws {
+            return;
+        }
+        for (logger, _) in self
+            .loggers
+            .iter()
+            .filter(|(_, role)| *role == LoggerRole::Required)
+        {
+            for entry in entries {
+                if let Err(error) = logger.settled(entry, Settlement::Aborted).await {
+                    tracing::warn!(
+                        logger = logger.id(),
+                        error,
+                        "an audit logger was not told of an aborted act"
+                    );
+                }
+            }
+        }
+    }
+
+    /// What loggers and subscribers are to be told.
+    pub(crate) fn messages(&self, entries: &[AuditEntry]) -> Result<Vec<(&'static str, Payload)>, AuthError> {
+        let mut messages = Vec::new();
+        for entry in entries {
+            let subscribers = self.subscribers.get(entry.kind.as_str()).map_or(0, Vec::len);
+            if self.loggers.is_empty() && subscribers == 0 {
+                continue;
+            }
+            let data = serde_json::to_value(entry)
+                .map_err(|error| AuthError::new(&codes::INTERNAL).caused_by(error))?;
+            let told = |position: usize| Payload::new(serde_json::json!({ "to": position, "entry": data }));
+            messages.extend((0..self.loggers.len()).map(|at| (LOGGERS, told(at))));
+            messages.extend((0..subscribers).map(|at| (SUBSCRIBERS, told(at))));
+        }
+        Ok(messages)
+    }
+
+    pub(crate) fn insertion(&self, record: AuditRecord) -> Op {
+        Op::Insert {
+            def: self.records.table.def.clone(),
+            values: record.into_values(),
+        }
+    }
+
+    /// Whether a commit whose outcome is unknown has landed.
+    pub(crate) async fn exists(&self, cx: &RequestContext, id: AuditId) -> Result<bool, AuthError> {
+        Ok(self.records.get(cx, At::id(id)).await?.is_some())
+    }
+}
+
+/// Delivers what [`AuditLog::messages`] put into the outbox.
+pub(crate) struct AuditDelivery;
+
+#[derive(Deserialize)]
+struct Told {
+    to: usize,
+    entry: AuditEntry,
+}
+
+#[async_trait]
+impl Deliver for AuditDelivery {
+    async fn deliver(&self, cx: &RequestContext, parcel: &Parcel) -> Result<(), BoxError> {
+        let audit = &cx.engine.audit;
+        let told: Told = serde_json::from_value(parcel.data.clone())?;
+        if parcel.topic == LOGGERS {
+            let Some((logger, _)) = audit.loggers.get(told.to) else {
+                return Ok(());
+            };
+            return logger.settled(&told.entry, Settlement::Committed).await;
+        }
+        match audit
+            .subscribers
+            .get(told.entry.kind.as_str())
+            .and_then(|all| all.get(told.to))
+        {
+            Some(subscriber) => subscriber.notice(cx, &told.entry).await,
+            None => Ok(()),
+        }
+    }
+}
+
+pub(crate) fn deliveries() -> [(&'static str, Arc<dyn Deliver>); 2] {
+    [
+        (LOGGERS, Arc::new(AuditDelivery)),
+        (SUBSCRIBERS, Arc::new(AuditDelivery)),
+    ]
+}
+
+/// Counts of what was turned away before anything was judged, until a job writes them down.
+///
+/// An attacker cannot buy a write per request: one record per reason and client prefix and second, at most
+/// [`TurnedAway::RECORDS_PER_FLUSH`] of them.
+#[derive(Default)]
+pub(crate) struct TurnedAway {
+    counts: Mutex<HashMap<(TenantId, &'static str, Option<IpAddr>), u64>>,
+}
+
+/// Requests that were turned away before anything was judged, counted together.
+#[derive(Debug, Serialize)]
+struct RateLimited {
+    reason: &'static str,
+    client_prefix: Option<IpAddr>,
+    count: u64,
+}
+
+impl AuditEvent for RateLimited {
+    const KIND: &'static str = "rate_limited";
+    const ACT: Act = Act::Withdraws;
+
+    fn about(&self) -> About {
+        About::new(Outcome::Failure)
+    }
+}
+
+impl TurnedAway {
+    /// How many clients are told apart between two flushes; the others are counted together.
+    const CLIENTS: usize = 4096;
+    /// How many records one flush writes; the others wait.
+    pub(crate) const RECORDS_PER_FLUSH: usize = 10;
+
+    pub(crate) fn count(&self, cx: &RequestContext, reason: &'static str) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut key = (cx.tenant(), reason, cx.client().prefix());
+        if counts.len() >= Self::CLIENTS && !counts.contains_key(&key) {
+            key.2 = None;
+        }
+        *counts.entry(key).or_default() += 1;
+    }
+
+    fn drain(&self) -> Vec<(TenantId, RateLimited)> {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let keys: Vec<_> = counts.keys().take(Self::RECORDS_PER_FLUSH).copied().collect();
+        let take = |key: (TenantId, &'static str, Option<IpAddr>)| {
+            let count = counts.remove(&key).unwrap_or(0);
+            (
+                key.0,
+                RateLimited {
+                    reason: key.1,
+                    client_prefix: key.2,
+                    count,
+                },
+            )
+        };
+        keys.into_iter().map(take).collect()
+    }
+
+    /// Writes one record per reason and client prefix.
+    pub(crate) async fn flush(cx: &RequestContext) -> Result<(), AuthError> {
+        for (tenant, event) in cx.engine.audit.turned_away.drain() {
+            let cx = cx.engine.context(tenant);
+            cx.commit(event, Batch::new(&cx)).await?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for AuditLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AuditLog")
+    }
+}

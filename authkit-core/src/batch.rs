@@ -1,0 +1,504 @@
+//! Writes to be made, and the proof that they were made.
+
+use std::{collections::HashSet, fmt, marker::PhantomData};
+
+use serde_json::Value as JsonValue;
+use zeroize::Zeroizing;
+
+use crate::{
+    audit::{AuditEvent, Draft},
+    collection::{At, Collection},
+    context::RequestContext,
+    entity::{
+        Change, Column, Def, Entity, Ephemeral, Index, Key, PrefixOf, Recorded, Unique, Volatile, When,
+    },
+    error::{AuthError, ErrorCode, codes},
+    id::{AuditId, Id},
+    outbox::Payload,
+    secret::{Secret, SecretText, TokenKind},
+    store::{Done, Op, StoreError},
+    value::{ColumnKind, Value},
+};
+
+/// Writes that land together with their audit record, or not at all.
+///
+/// A batch belongs to the request that made it. Order matters only between a row and the rows that refer to it.
+pub struct Batch {
+    id: Id,
+    entries: Vec<Entry>,
+    secrets: Vec<Zeroizing<[u8; 32]>>,
+    messages: Vec<(&'static str, Payload)>,
+    records: Vec<Draft>,
+}
+
+struct Entry {
+    op: Op,
+    lost: Option<&'static ErrorCode>,
+}
+
+/// How a counter grows; see [`Op::Bump`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "it is what the op says")]
+pub struct Bump {
+    /// What is added; may be negative.
+    pub by: i64,
+    /// The least value to add to.
+    pub floor: Option<i64>,
+    /// The greatest value that may result.
+    pub max: Option<i64>,
+}
+
+impl Batch {
+    /// Starts a batch for this request.
+    #[must_use]
+    pub fn new(cx: &RequestContext) -> Self {
+        Self {
+            id: cx.new_id(),
+            entries: Vec::new(),
+            secrets: Vec::new(),
+            messages: Vec::new(),
+            records: Vec::new(),
+        }
+    }
+
+    /// Adds a row; a taken key is a conflict.
+    pub fn insert<E: Entity>(&mut self, into: &Collection<E>, row: E) -> Written<'_> {
+        self.push(Op::Insert {
+            def: into.table.def.clone(),
+            values: row.into_values(),
+        })
+    }
+
+    /// Changes a row that is present and meets the guards.
+    pub fn update<E: Entity>(
+        &mut self,
+        of: &Collection<E>,
+        at: At<E>,
+        guards: impl IntoIterator<Item = When<E>>,
+        changes: impl IntoIterator<Item = Change<E, Recorded>>,
+    ) -> Written<'_> {
+        let guards = guards.into_iter().map(|when| when.guard).collect();
+        let set = changes.into_iter().map(|change| change.set).collect();
+        self.push(Op::Update {
+            def: of.table.def.clone(),
+            at: at.lookup,
+            guards,
+            version: None,
+            set,
+        })
+    }
+
+    /// Removes a row that is present and meets the guards.
+    pub fn take<E: Entity>(
+        &mut self,
+        from: &Collection<E>,
+        at: At<E>,
+        guards: impl IntoIterator<Item = When<E>>,
+    ) -> Written<'_> {
+        let guards = guards.into_iter().map(|when| when.guard).collect();
+        self.push(Op::Take {
+            def: from.table.def.clone(),
+            at: at.lookup,
+            guards,
+        })
+    }
+
+    /// Removes every row under an index prefix but one; removing none is no error.
+    pub fn purge<E: Entity, K, U>(
+        &mut self,
+        from: &Collection<E>,
+        index: Index<E, K, U>,
+        prefix: impl PrefixOf<K>,
+        except: Option<E::Id>,
+    ) {
+        let (def, index, prefix) = (from.table.def.clone(), index.position(), prefix.into_values());
+        self.push(Op::Purge {
+            def,
+            index,
+            prefix,
+            except: except.map(Into::into),
+        });
+    }
+
+    /// Adds to a counter, making its row as given if it is absent.
+    pub fn bump<E: Entity, K: Key, W>(
+        &mut self,
+        of: &Collection<E>,
+        index: Index<E, K, Unique>,
+        row: E,
+        column: Column<E, i64, W>,
+        bump: Bump,
+    ) -> Written<'_> {
+        let Bump { by, floor, max } = bump;
+        let (def, index, column) = (of.table.def.clone(), index.position(), column.position());
+        self.push(Op::Bump {
+            def,
+            index,
+            values: row.into_values(),
+            column,
+            by,
+            floor,
+            max,
+        })
+    }
+
+    /// Demands that a row is present and meets the guards when the batch lands.
+    pub fn ensure<E: Entity>(
+        &mut self,
+        of: &Collection<E>,
+        at: At<E>,
+        guards: impl IntoIterator<Item = When<E>>,
+    ) -> Written<'_> {
+        let guards = guards.into_iter().map(|when| when.guard).collect();
+        self.push(Op::Ensure {
+            def: of.table.def.clone(),
+            at: at.lookup,
+            guards,
+        })
+    }
+
+    /// Draws a secret. Store its hash in this batch; the receipt of this batch gives out its text.
+    pub fn secret(&mut self, cx: &RequestContext) -> Secret {
+        let bytes = Zeroizing::new(cx.random::<32>());
+        let secret = Secret::of(self.id, self.secrets.len(), &bytes);
+        self.secrets.push(bytes);
+        secret
+    }
+
+    /// Sends a message once the batch has landed, at least once; see [`Registrar::outbox`](crate::Registrar::outbox).
+    pub fn send(&mut self, topic: &'static str, data: JsonValue) {
+        self.messages.push((topic, Payload::new(data)));
+    }
+
+    /// Sends a message that carries a token of this batch. Nobody sees the token before delivery.
+    ///
+    /// # Errors
+    ///
+    /// [`codes::INTERNAL`] if the secret belongs to another batch.
+    pub fn send_token(
+        &mut self,
+        topic: &'static str,
+        data: JsonValue,
+        kind: &TokenKind,
+        id: impl Into<Id>,
+        secret: &Secret,
+    ) -> Result<(), AuthError> {
+        let token = reveal(self.id, &self.secrets, kind, id.into(), secret)?;
+        self.messages.push((topic, Payload::new(data).token(&token)));
+        Ok(())
+    }
+
+    /// Adds a further record to the same commit.
+    pub fn record<E: AuditEvent>(&mut self, event: &E) {
+        self.records.push(Draft::of(event));
+    }
+
+    /// Adds what another batch of the same request was to write, with its secrets left out.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        self.entries.extend(other.entries);
+        self.messages.extend(other.messages);
+        self.records.extend(other.records);
+    }
+
+    fn push(&mut self, op: Op) -> Written<'_> {
+        let entries = &mut self.entries;
+        let at = entries.len();
+        entries.push(Entry { op, lost: None });
+        Written {
+            entry: entries.get_mut(at),
+        }
+    }
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Batch({} ops)", self.entries.len())
+    }
+}
+
+/// The op just added to a [`Batch`].
+pub struct Written<'b> {
+    entry: Option<&'b mut Entry>,
+}
+
+impl Written<'_> {
+    /// Says which public error it becomes if the guard is lost or the key is taken.
+    pub fn or(self, code: &'static ErrorCode) {
+        if let Some(entry) = self.entry {
+            entry.lost = Some(code);
+        }
+    }
+}
+
+impl fmt::Debug for Written<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Written")
+    }
+}
+
+/// Writes that need no record: ephemeral entities, and volatile columns of durable ones.
+pub struct EphemeralBatch(Batch);
+
+impl EphemeralBatch {
+    /// Starts a batch for this request.
+    #[must_use]
+    pub fn new(cx: &RequestContext) -> Self {
+        Self(Batch::new(cx))
+    }
+
+    /// Adds a row; a taken key is a conflict.
+    pub fn insert<E: Entity<Durability = Ephemeral>>(&mut self, into: &Collection<E>, row: E) -> Written<'_> {
+        self.0.insert(into, row)
+    }
+
+    /// Changes a row that is present and meets the guards.
+    pub fn update<E: Entity<Durability = Ephemeral>>(
+        &mut self,
+        of: &Collection<E>,
+        at: At<E>,
+        guards: impl IntoIterator<Item = When<E>>,
+        changes: impl IntoIterator<Item = Change<E, Recorded>>,
+    ) -> Written<'_> {
+        self.0.update(of, at, guards, changes)
+    }
+
+    /// Removes a row that is present and meets the guards.
+    pub fn take<E: Entity<Durability = Ephemeral>>(
+        &mut self,
+        from: &Collection<E>,
+        at: At<E>,
+        guards: impl IntoIterator<Item = When<E>>,
+    ) -> Written<'_> {
+        self.0.take(from, at, guards)
+    }
+
+    /// Adds to a counter, making its row as given if it is absent.
+    pub fn bump<E: Entity<Durability = Ephemeral>, K: Key, W>(
+        &mut self,
+        of: &Collection<E>,
+        index: Index<E, K, Unique>,
+        row: E,
+        column: Column<E, i64, W>,
+        bump: Bump,
+    ) -> Written<'_> {
+        self.0.bump(of, index, row, column, bump)
+    }
+
+    /// Writes volatile columns of a row of any entity.
+    pub fn touch<E: Entity>(
+        &mut self,
+        of: &Collection<E>,
+        at: At<E>,
+        guards: impl IntoIterator<Item = When<E>>,
+        changes: impl IntoIterator<Item = Change<E, Volatile>>,
+    ) -> Written<'_> {
+        self.0
+            .update(of, at, guards, changes.into_iter().map(Change::from))
+    }
+}
+
+impl fmt::Debug for EphemeralBatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// Proof that a batch landed together with the record of `E`. Made by [`RequestContext::commit`] only.
+///
+/// ```compile_fail
+/// fn forged<E>(id: authkit_core::AuditId) -> authkit_core::Receipt<E> {
+///     authkit_core::Receipt { audit_id: id, ..todo!() }
+/// }
+/// ```
+pub struct Receipt<E> {
+    batch: Id,
+    audit_id: AuditId,
+    secrets: Vec<Zeroizing<[u8; 32]>>,
+    of: PhantomData<fn() -> E>,
+}
+
+impl<E> Receipt<E> {
+    /// The record of the commit.
+    #[must_use]
+    pub const fn audit_id(&self) -> AuditId {
+        self.audit_id
+    }
+
+    /// Gives out a token whose secret was drawn from the batch of this receipt.
+    ///
+    /// # Errors
+    ///
+    /// [`codes::INTERNAL`] if the secret belongs to another batch.
+    pub fn token(
+        &self,
+        kind: &TokenKind,
+        id: impl Into<Id>,
+        secret: &Secret,
+    ) -> Result<SecretText, AuthError> {
+        reveal(self.batch, &self.secrets, kind, id.into(), secret)
+    }
+
+    pub(crate) fn retype<F>(self) -> Receipt<F> {
+        Receipt {
+            batch: self.batch,
+            audit_id: self.audit_id,
+            secrets: self.secrets,
+            of: PhantomData,
+        }
+    }
+}
+
+impl<E> fmt::Debug for Receipt<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Receipt({})", self.audit_id)
+    }
+}
+
+fn reveal(
+    batch: Id,
+    secrets: &[Zeroizing<[u8; 32]>],
+    kind: &TokenKind,
+    id: Id,
+    secret: &Secret,
+) -> Result<SecretText, AuthError> {
+    match secrets.get(secret.position) {
+        Some(bytes) if secret.batch == batch => Ok(kind.encode(id, bytes)),
+        _ => Err(AuthError::new(&codes::INTERNAL).because("a secret belongs to another batch")),
+    }
+}
+
+impl RequestContext {
+    /// Writes the batch and the record of the event, all or nothing. The only way to write durable entities.
+    ///
+    /// # Errors
+    ///
+    /// The code given with [`Written::or`] for a lost guard or a taken key, else [`codes::CONFLICT`];
+    /// [`codes::AUDIT_UNAVAILABLE`] if a required logger refuses; [`codes::INVALID_INPUT`] for text that no store can
+    /// hold; [`codes::UNAVAILABLE`] if the store fails.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped at any point, either everything is written or nothing.
+    pub async fn commit<E: AuditEvent>(&self, event: E, batch: Batch) -> Result<Receipt<E>, AuthError> {
+        let audit = &self.engine.audit;
+        let mut records = vec![Draft::of(&event).record(self)?];
+        for draft in batch.records {
+            records.push(draft.record(self)?);
+        }
+        let audit_id = records.first().map_or_else(|| self.new_id(), |record| record.id);
+        let entries: Vec<crate::audit::AuditEntry> = records.iter().map(Into::into).collect();
+        audit.prepare(E::ACT, &entries).await?;
+
+        let mut ops = Vec::with_capacity(batch.entries.len() + records.len());
+        let mut lost = Vec::with_capacity(batch.entries.len());
+        for Entry { op, lost: code } in batch.entries {
+            check_text(&op)?;
+            ops.push(op);
+            lost.push(code);
+        }
+        for (topic, payload) in batch.messages.into_iter().chain(audit.messages(&entries)?) {
+            ops.push(self.engine.outbox.insertion(self, topic, &payload)?);
+        }
+        for record in records {
+            ops.push(audit.insertion(record));
+        }
+
+        let written = self.engine.store.commit(&self.scope(), &ops, self.now()).await;
+        let written = match written {
+            Err(StoreError::Unknown) if audit.exists(self, audit_id).await? => Ok(Vec::new()),
+            written => written,
+        };
+        if let Err(error) = written {
+            audit.aborted(E::ACT, &entries).await;
+            return Err(translate(error, &lost));
+        }
+        Ok(Receipt {
+            batch: batch.id,
+            audit_id,
+            secrets: batch.secrets,
+            of: PhantomData,
+        })
+    }
+
+    /// Writes a batch that needs no record, all or nothing; returns what each op did.
+    ///
+    /// # Errors
+    ///
+    /// As [`RequestContext::commit`], without the loggers.
+    pub async fn commit_ephemeral(&self, batch: EphemeralBatch) -> Result<Vec<Done>, AuthError> {
+        let mut ops = Vec::with_capacity(batch.0.entries.len());
+        let mut lost = Vec::with_capacity(batch.0.entries.len());
+        for Entry { op, lost: code } in batch.0.entries {
+            check_text(&op)?;
+            ops.push(op);
+            lost.push(code);
+        }
+        self.engine
+            .store
+            .commit(&self.scope(), &ops, self.now())
+            .await
+            .map_err(|error| translate(error, &lost))
+    }
+}
+
+fn translate(error: StoreError, lost: &[Option<&'static ErrorCode>]) -> AuthError {
+    let op = match error {
+        StoreError::Duplicate { op, .. } | StoreError::Guard { op } => Some(op),
+        _ => None,
+    };
+    match op.and_then(|op| lost.get(op).copied().flatten()) {
+        Some(code) => AuthError::new(code).caused_by(error),
+        None => error.into(),
+    }
+}
+
+/// Longest text of an indexed column, in characters.
+const INDEXED_TEXT: usize = 255;
+
+/// Refuses text that some store cannot hold, on all of them.
+fn check_text(op: &Op) -> Result<(), AuthError> {
+    let def = op.def();
+    match op {
+        Op::Insert { values, .. } | Op::Bump { values, .. } => {
+            let indexed = indexed_columns(def);
+            values
+                .iter()
+                .enumerate()
+                .try_for_each(|(at, value)| holdable(value, indexed.contains(&at)))
+        }
+        Op::Update { set, .. } => {
+            let indexed = indexed_columns(def);
+            set.iter().try_for_each(|set| match set {
+                crate::store::Set::To(at, value) => holdable(value, indexed.contains(at)),
+                crate::store::Set::Add(..) => Ok(()),
+            })
+        }
+        Op::Take { .. } | Op::Purge { .. } | Op::Ensure { .. } => Ok(()),
+    }
+}
+
+fn indexed_columns(def: &Def) -> HashSet<usize> {
+    let text = |at: &usize| {
+        def.columns
+            .get(*at)
+            .is_some_and(|column| column.kind == ColumnKind::Text)
+    };
+    def.indexes
+        .iter()
+        .flat_map(|index| &index.columns)
+        .copied()
+        .filter(text)
+        .collect()
+}
+
+fn holdable(value: &Value, indexed: bool) -> Result<(), AuthError> {
+    match value {
+        Value::Text(text) | Value::Json(text) if text.contains('\0') => {
+            Err(AuthError::new(&codes::INVALID_INPUT).because("text with U+0000"))
+        }
+        Value::Text(text) if indexed && text.chars().nth(INDEXED_TEXT).is_some() => {
+            Err(AuthError::new(&codes::INVALID_INPUT).because("indexed text of more than 255 characters"))
+        }
+        _ => Ok(()),
+    }
+}

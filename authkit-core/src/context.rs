@@ -1,0 +1,180 @@
+//! One request of one client to one tenant, at one time.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+    sync::Arc,
+};
+
+use crate::{
+    engine::Engine,
+    id::{Id, TenantId},
+    keys::KeyRing,
+    secret::SecretText,
+    store::Scope,
+    timestamp::Timestamp,
+};
+
+/// What is known about whoever sent the request. None of it is proof of anything.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Client {
+    /// Address of the client, as far as trusted proxies say.
+    pub ip: Option<IpAddr>,
+    /// What it says it is, at most 255 characters.
+    pub user_agent: Option<String>,
+    /// Identifies the request in logs, at most 255 characters.
+    pub request_id: Option<String>,
+    /// The mark that an earlier response left on this device; see [`Mark`](crate::Mark).
+    pub device: Option<SecretText>,
+}
+
+impl Client {
+    /// Says where the request comes from.
+    #[must_use]
+    pub fn ip(mut self, ip: impl Into<IpAddr>) -> Self {
+        self.ip = Some(ip.into());
+        self
+    }
+
+    /// Says what the client says it is; control characters are dropped, and what exceeds 255 characters.
+    #[must_use]
+    pub fn user_agent(mut self, text: &str) -> Self {
+        self.user_agent = Some(bounded(text));
+        self
+    }
+
+    /// Names the request in logs; control characters are dropped, and what exceeds 255 characters.
+    #[must_use]
+    pub fn request_id(mut self, text: &str) -> Self {
+        self.request_id = Some(bounded(text));
+        self
+    }
+
+    /// Hands in the mark that this device presented.
+    #[must_use]
+    pub fn device(mut self, mark: SecretText) -> Self {
+        self.device = Some(mark);
+        self
+    }
+
+    /// What limits count by: the whole IPv4 address, or the first 64 bits of the IPv6 address.
+    ///
+    /// An IPv4 address written as IPv6 is the IPv4 address. None without an address.
+    #[must_use]
+    pub fn prefix(&self) -> Option<IpAddr> {
+        Some(match self.ip?.to_canonical() {
+            IpAddr::V4(v4) => IpAddr::V4(v4),
+            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),
+        })
+    }
+}
+
+fn bounded(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(255).collect()
+}
+
+/// One tenant, one request, one time. Made by [`AuthManager::request`](crate::AuthManager::request) only.
+///
+/// ```compile_fail
+/// fn another(cx: &authkit_core::RequestContext, tenant: authkit_core::TenantId) -> authkit_core::RequestContext {
+///     authkit_core::RequestContext { tenant, ..*cx }
+/// }
+/// ```
+pub struct RequestContext {
+    pub(crate) engine: Arc<Engine>,
+    tenant: TenantId,
+    client: Client,
+    now: Timestamp,
+}
+
+impl RequestContext {
+    pub(crate) fn new(engine: Arc<Engine>, tenant: TenantId, client: Client) -> Self {
+        let now = engine.clock.now();
+        Self {
+            engine,
+            tenant,
+            client,
+            now,
+        }
+    }
+
+    /// The tenant whose rows this request may reach.
+    #[must_use]
+    pub const fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// Whoever sent the request.
+    #[must_use]
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// When the request began. The same for everything that it does.
+    #[must_use]
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The application's keys.
+    #[must_use]
+    pub fn keys(&self) -> &KeyRing {
+        &self.engine.keys
+    }
+
+    /// A new id; larger than those that this process drew before.
+    #[must_use]
+    pub fn new_id<T: From<Id>>(&self) -> T {
+        self.engine.ids.draw(self.now, self.engine.rng.as_ref()).into()
+    }
+
+    /// Random bytes that are not a token: a salt, a nonce. Tokens come from [`Batch::secret`](crate::Batch::secret).
+    #[must_use]
+    pub fn random<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.engine.rng.fill(&mut bytes);
+        bytes
+    }
+
+    pub(crate) const fn scope(&self) -> Scope {
+        Scope::Tenant(self.tenant)
+    }
+}
+
+impl fmt::Debug for RequestContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestContext")
+            .field("tenant", &self.tenant)
+            .field("request_id", &self.client.request_id)
+            .field("now", &self.now)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_count_ipv6_by_64_bits_and_every_spelling_of_ipv4_as_one() {
+        let prefix = |ip: &str| {
+            Client::default()
+                .ip(ip.parse::<IpAddr>().unwrap())
+                .prefix()
+                .unwrap()
+                .to_string()
+        };
+        assert_eq!(prefix("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(prefix("2001:db8:1:2:ffff::1"), "2001:db8:1:2::");
+        assert_eq!(prefix("203.0.113.7"), "203.0.113.7");
+        assert_eq!(prefix("::ffff:203.0.113.7"), "203.0.113.7");
+    }
+
+    #[test]
+    fn texts_of_the_client_are_bounded_and_hold_no_control_characters() {
+        let client = Client::default().user_agent(&format!("a\r\nb\0{}", "x".repeat(300)));
+        let text = client.user_agent.unwrap();
+        assert!(text.starts_with("abx") && text.len() == 255, "{text}");
+    }
+}

@@ -1,0 +1,143 @@
+//! Work that no request waits for.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+
+use crate::{
+    Entity,
+    audit::TurnedAway,
+    batch::EphemeralBatch,
+    collection::{At, Collection},
+    context::RequestContext,
+    engine::Engine,
+    entity::Def,
+    error::{AuthError, codes},
+    id::TenantId,
+    id_type,
+    outbox::Outbox,
+    timestamp::Timestamp,
+};
+
+/// Work that is done again and again, by one node at a time.
+#[async_trait]
+pub trait Task: Send + Sync + 'static {
+    /// Does a bounded amount of work; may be dropped at any `await`, and done again by another node.
+    ///
+    /// The context is of the default tenant, without a client.
+    ///
+    /// # Errors
+    ///
+    /// Errors are logged; the next turn tries again.
+    async fn run(&self, cx: &RequestContext) -> Result<(), AuthError>;
+}
+
+const _: fn(&dyn Task) = |_| ();
+
+/// A task, and how often it is done.
+#[derive(Clone)]
+pub(crate) struct Job {
+    pub(crate) id: &'static str,
+    pub(crate) every: Duration,
+    pub(crate) task: Arc<dyn Task>,
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Job({} every {:?})", self.id, self.every)
+    }
+}
+
+id_type! {
+    /// One job.
+    pub(crate) struct JobId;
+}
+
+/// When a job is due next. Whoever moves it forward has the turn.
+#[derive(Debug, Entity)]
+#[entity(table = "auth_jobs", ephemeral, global, unique(by_name: name))]
+pub(crate) struct JobRow {
+    id: JobId,
+    name: String,
+    due_at: Timestamp,
+}
+
+/// How long the jobs rest between two looks at what is due.
+pub(crate) const REST: Duration = Duration::from_secs(1);
+
+/// Removes expired rows of every tenant.
+pub(crate) struct Sweep {
+    pub(crate) defs: Vec<Def>,
+}
+
+/// The most rows that one sweep removes per table, so that it never holds the store for long.
+const SWEPT: usize = 1000;
+
+#[async_trait]
+impl Task for Sweep {
+    async fn run(&self, cx: &RequestContext) -> Result<(), AuthError> {
+        for def in &self.defs {
+            let removed = cx.engine.store.sweep(def, cx.now(), SWEPT).await?;
+            tracing::debug!(table = def.table, removed, "expired rows were removed");
+        }
+        Ok(())
+    }
+}
+
+/// Does everything that is due now, once.
+pub(crate) async fn run_due(engine: &Arc<Engine>) {
+    let cx = engine.context(TenantId::DEFAULT);
+    if let Err(error) = TurnedAway::flush(&cx).await {
+        tracing::warn!(?error, "what was turned away could not be recorded");
+    }
+    if let Err(error) = Outbox::deliver(&cx).await {
+        tracing::warn!(?error, "the outbox could not be read");
+    }
+    for job in &engine.jobs {
+        let cx = engine.context(TenantId::DEFAULT);
+        match claim(&cx, &engine.job_rows, job).await {
+            Ok(false) => {}
+            Ok(true) => {
+                if let Err(error) = job.task.run(&cx).await {
+                    tracing::warn!(job = job.id, ?error, "a job failed");
+                }
+            }
+            Err(error) => tracing::warn!(job = job.id, ?error, "a job could not be claimed"),
+        }
+    }
+}
+
+/// Whether this node has the turn. A node that dies leaves the job to the next turn.
+async fn claim(cx: &RequestContext, rows: &Collection<JobRow>, job: &Job) -> Result<bool, AuthError> {
+    let next = cx.now().plus(job.every);
+    let mut batch = EphemeralBatch::new(cx);
+    match rows
+        .get(cx, At::key(JobRow::by_name, (job.id.to_owned(),)))
+        .await?
+    {
+        Some(row) if row.due_at > cx.now() => return Ok(false),
+        Some(row) => {
+            batch
+                .update(
+                    rows,
+                    At::id(row.id),
+                    [JobRow::due_at.eq(row.due_at)],
+                    [JobRow::due_at.set(next)],
+                )
+                .or(&codes::CONFLICT);
+        }
+        None => {
+            let row = JobRow {
+                id: cx.new_id(),
+                name: job.id.to_owned(),
+                due_at: next,
+            };
+            batch.insert(rows, row).or(&codes::CONFLICT);
+        }
+    }
+    match cx.commit_ephemeral(batch).await {
+        Ok(_) => Ok(true),
+        Err(error) if *error.code() == codes::CONFLICT => Ok(false),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,119 @@
+//! Contracts and the pipeline of authkit, the authentication framework of plugin crates.
+//!
+//! This crate holds what every plugin agrees on, and the one pipeline that every authentication passes. It knows no
+//! hash, no token format, no SQL, no HTTP framework, no async runtime and no clock of its own: those are plugins.
+//!
+//! | you write | start at |
+//! |---|---|
+//! | an application | [`AuthManager::builder`], [`AuthManager::request`] |
+//! | a plugin | [`Plugin`], [`Manifest`], [`Registrar`] |
+//! | data of a plugin | [`macro@Entity`], [`Collection`], [`Batch`], [`Scan`] |
+//! | a method to sign in with | [`CredentialVerifier`], [`Enroller`], [`Evidence`] |
+//! | a limit, a policy, a risk check | [`Stage`], [`Charge`], [`Requirement`] |
+//! | where users live | [`UserStore`], [`IdentifierKind`] |
+//! | how sessions live and look | [`SessionStore`], [`TokenStrategy`] |
+//! | a storage backend | [`Store`], [`EntityDef`], [`Op`] |
+//! | an audit sink or a listener | [`AuditEvent`], [`AuditLogger`], [`Subscriber`] |
+//! | work after a commit, work at times | [`Deliver`], [`Task`] |
+//! | an HTTP edge | [`Operation`], [`Call`], [`Reply`], [`AuthError`] |
+//! | clock, randomness, messages | [`Clock`], [`Rng`], [`Notifier`] |
+
+extern crate self as authkit_core;
+
+mod audit;
+mod batch;
+mod builder;
+mod collection;
+mod context;
+mod engine;
+mod entity;
+mod error;
+mod event;
+mod evidence;
+mod flow;
+mod id;
+mod job;
+mod keys;
+mod manager;
+mod operation;
+mod operations;
+mod outbox;
+mod pipeline;
+mod plugin;
+mod principal;
+mod public_url;
+mod requirement;
+mod schema;
+mod secret;
+mod session;
+mod slot;
+mod stage;
+mod store;
+mod timestamp;
+mod value;
+mod verifier;
+
+/// Declares a struct as the rows of a table; see `authkit-derive` for the attributes.
+pub use authkit_derive::Entity;
+
+pub use crate::{
+    audit::{
+        About, Act, AuditEntry, AuditEvent, AuditLogger, AuditRecord, LoggerRole, Outcome, Settlement,
+        Subscriber,
+    },
+    batch::{Batch, Bump, EphemeralBatch, Receipt, Written},
+    builder::{BuildError, Builder},
+    collection::{At, Collection, Cursor, JoinedReader, Page, ReadOnly, Reader, Scan},
+    context::{Client, RequestContext},
+    entity::{
+        Change, Column, ColumnDef, Def, Durability, DurabilityKind, Durable, Entity, EntityDef, Ephemeral,
+        Index, IndexDef, Key, Ordered, PrefixOf, Projection, Reach, Recorded, ReferenceDef, Shared, Unique,
+        Uniqueness, Volatile, When,
+    },
+    error::{AuthError, BoxError, Class, ErrorCode, FieldError, codes},
+    event::{
+        ActionGranted, ActionRedeemed, ChallengeIssued, LoginFailure, LoginSuccess, Logout, SessionRevoked,
+        SessionsRevokedAll, SignUpRefused, SignedUp,
+    },
+    evidence::{Aal, Channel, Evidence, Factor, Factors, KeyBinding, MethodId},
+    flow::{ActionGrantId, Challenge, Offer, OfferAction, Purpose},
+    id::{AuditId, FlowId, Id, InvalidId, PrincipalId, SessionId, TenantId},
+    job::Task,
+    keys::{KeyRing, KeyRingError, MacKey, Sealed, base64url, from_base64url},
+    manager::AuthManager,
+    operation::{Access, Call, HttpMethod, Operation, Reply, SessionChange},
+    outbox::{Deliver, Parcel},
+    pipeline::{Proof, SignUp},
+    plugin::{Manifest, Plugin, Problem, Registrar, Required},
+    principal::{
+        Ability, EndSessions, Enrolment, EnrolmentId, Identifier, IdentifierKind, Principal, PrincipalKind,
+        PrincipalRow, Status, UserStore,
+    },
+    public_url::{InvalidPublicUrl, PublicUrl},
+    requirement::{Clause, Condition, Requirement},
+    schema::{Migration, Step},
+    secret::{Secret, SecretText, TokenClaim, TokenKind},
+    session::{
+        Ending, Grant, Issue, NewSession, Progress, Session, SessionStore, SessionSummary, SessionTimes,
+        SignedIn, TokenStrategy, Tokens,
+    },
+    slot::{Clock, Notice, Notifier, OsRng, Rng, SystemClock},
+    stage::{
+        Admission, Aftermath, Attempt, Charge, Charged, End, FlowView, Mark, Order, Settle, Signals, Stage,
+        StageId,
+    },
+    store::{
+        Acknowledgement, BatchSpan, Capabilities, Comparison, Direction, Done, Get, Guard, Join, Lookup, Op,
+        Query, Row, Scope, Set, Shape, Store, StoreError, order_columns,
+    },
+    timestamp::Timestamp,
+    value::{ColumnKind, DecodeError, Field, Json, Value},
+    verifier::{CredentialVerifier, Effect, Enroller, MethodSchemas, Prompt, StepContext, Verdict},
+};
+
+/// For the macros.
+#[doc(hidden)]
+pub mod __private {
+    pub use schemars;
+    pub use serde;
+}

@@ -1,0 +1,157 @@
+//! The built whole.
+
+use std::{fmt, future::Future, sync::Arc, time::Duration};
+
+use crate::{
+    builder::Builder,
+    context::{Client, RequestContext},
+    engine::Engine,
+    error::AuthError,
+    evidence::MethodId,
+    id::TenantId,
+    job,
+    operation::Operation,
+    public_url::PublicUrl,
+    schema::Migration,
+    verifier::MethodSchemas,
+};
+
+/// Everything that was registered, checked and put together. Cheap to clone.
+#[derive(Clone)]
+pub struct AuthManager {
+    pub(crate) parts: Arc<Whole>,
+}
+
+pub(crate) struct Whole {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) public_url: PublicUrl,
+    pub(crate) prefix: String,
+    pub(crate) operations: Vec<Operation>,
+    pub(crate) migrations: Vec<Migration>,
+    pub(crate) defs: Vec<crate::entity::Def>,
+}
+
+impl AuthManager {
+    /// Starts a setup.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// A request of this client to the only tenant.
+    #[must_use]
+    pub fn request(&self, client: Client) -> RequestContext {
+        self.request_to(TenantId::DEFAULT, client)
+    }
+
+    /// A request of this client to one tenant. The application answers for which one.
+    #[must_use]
+    pub fn request_to(&self, tenant: TenantId, client: Client) -> RequestContext {
+        RequestContext::new(self.parts.engine.clone(), tenant, client)
+    }
+
+    /// Something that a plugin provides, by its type.
+    #[must_use]
+    pub fn capability<T: ?Sized + Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        let any = self.parts.engine.capabilities.get(&std::any::TypeId::of::<T>())?;
+        any.downcast_ref::<Arc<T>>().cloned()
+    }
+
+    /// The address under which clients reach the application.
+    #[must_use]
+    pub fn public_url(&self) -> &PublicUrl {
+        &self.parts.public_url
+    }
+
+    /// What stands before the path of every operation: `/v1`.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.parts.prefix
+    }
+
+    /// Every operation, for an edge to mount.
+    #[must_use]
+    pub fn operations(&self) -> &[Operation] {
+        &self.parts.operations
+    }
+
+    /// What each method takes to sign in or to answer a challenge.
+    pub fn methods(&self) -> impl Iterator<Item = (&MethodId, MethodSchemas)> {
+        self.parts
+            .engine
+            .verifiers
+            .iter()
+            .map(|(method, verifier)| (method, verifier.schemas()))
+    }
+
+    /// What each method takes to be set up.
+    pub fn enrollable_methods(&self) -> impl Iterator<Item = (&MethodId, MethodSchemas)> {
+        self.parts
+            .engine
+            .enrollers
+            .iter()
+            .map(|(method, enroller)| (method, enroller.schemas()))
+    }
+
+    /// Counts something that the edge turned away before it reached an operation.
+    pub fn turned_away(&self, cx: &RequestContext, reason: &'static str) {
+        self.parts.engine.audit.turned_away.count(cx, reason);
+    }
+
+    /// The steps that make the tables, in order.
+    #[must_use]
+    pub fn migrations(&self) -> &[Migration] {
+        &self.parts.migrations
+    }
+
+    /// Applies the steps that were not applied yet. Every node may call it when it starts.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails, or what is stored differs from what was declared.
+    pub async fn migrate(&self) -> Result<(), AuthError> {
+        Ok(self
+            .parts
+            .engine
+            .store
+            .migrate(&self.parts.migrations, &self.parts.defs)
+            .await?)
+    }
+
+    /// What [`AuthManager::migrate`] would run on an empty database, to be applied by hand.
+    #[must_use]
+    pub fn migration_sql(&self) -> String {
+        let statements = self.parts.engine.store.statements(&self.parts.migrations);
+        statements
+            .into_iter()
+            .map(|statement| format!("{statement};\n"))
+            .collect()
+    }
+
+    /// Does what is due, again and again, for as long as it is polled.
+    ///
+    /// `sleep` waits for a span, such as `tokio::time::sleep`. Every node may run this; each job has one turn among all.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped at any point, work that was not finished is done by the next turn.
+    pub async fn run_jobs<F: Future<Output = ()>>(self, sleep: impl Fn(Duration) -> F) {
+        loop {
+            job::run_due(&self.parts.engine).await;
+            sleep(job::REST).await;
+        }
+    }
+
+    /// Does what is due now, once.
+    pub async fn run_due_jobs(&self) {
+        job::run_due(&self.parts.engine).await;
+    }
+}
+
+impl fmt::Debug for AuthManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthManager")
+            .field("public_url", &self.parts.public_url)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,419 @@
+//! The operations of core: they serve every method that is registered, whatever it is.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as JsonValue;
+
+use crate::{
+    audit::{AuditEntry, AuditRecord},
+    batch::Batch,
+    collection::{Cursor, Scan},
+    error::{AuthError, codes},
+    event::{Logout, SessionRevoked, SessionsRevokedAll},
+    evidence::{Aal, MethodId},
+    flow::{Challenge, Offer},
+    id::SessionId,
+    operation::{Access, Call, HttpMethod, Operation, Reply},
+    principal::{EndSessions, Principal},
+    secret::SecretText,
+    session::{Ending, Progress, Session, SessionSummary},
+    timestamp::Timestamp,
+};
+
+pub(crate) fn all() -> Vec<Operation> {
+    use HttpMethod::{Delete, Get, Post};
+    vec![
+        Operation::new(Post, "/auth/login", Access::Public, "Signs in.", login),
+        Operation::new(
+            Post,
+            "/auth/challenges/begin",
+            Access::Public,
+            "Begins a method.",
+            begin,
+        ),
+        Operation::new(
+            Post,
+            "/auth/challenges/answer",
+            Access::Public,
+            "Answers a challenge.",
+            answer,
+        ),
+        Operation::new(
+            Post,
+            "/auth/logout",
+            Access::Session,
+            "Ends this session.",
+            logout,
+        ),
+        Operation::new(
+            Get,
+            "/sessions",
+            Access::Session,
+            "Lists the caller's sessions.",
+            sessions,
+        ),
+        Operation::new(
+            Delete,
+            "/sessions/all",
+            Access::Session,
+            "Ends all other sessions.",
+            end_all,
+        ),
+        Operation::new(
+            Delete,
+            "/sessions/{id}",
+            Access::Session,
+            "Ends one session.",
+            end_one,
+        ),
+        Operation::new(
+            Get,
+            "/account/audit-events",
+            Access::Session,
+            "Lists what happened to the account.",
+            events,
+        ),
+    ]
+}
+
+/// Answers of a method, and which one it is.
+#[derive(Deserialize, JsonSchema)]
+struct LoginInput {
+    /// The method; `password` if absent.
+    #[serde(default = "password")]
+    method: MethodId,
+    /// What the method takes.
+    #[serde(flatten)]
+    response: serde_json::Map<String, JsonValue>,
+}
+
+fn password() -> MethodId {
+    MethodId::from_static("password")
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct BeginInput {
+    /// The method.
+    method: MethodId,
+    /// The flow in which it is begun; absent to start one.
+    flow: Option<SecretText>,
+    /// What the method takes to begin.
+    #[serde(default)]
+    input: JsonValue,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct AnswerInput {
+    /// The flow's present token.
+    flow: SecretText,
+    /// The method.
+    method: MethodId,
+    /// What the method takes.
+    #[serde(flatten)]
+    response: serde_json::Map<String, JsonValue>,
+}
+
+/// How an authentication stands.
+#[derive(Serialize, JsonSchema)]
+#[serde(tag = "status", rename_all = "snake_case")]
+enum Standing {
+    /// More has to be proved.
+    Challenge {
+        /// What.
+        challenge: ChallengeBody,
+    },
+    /// The action may be done, once.
+    Granted {
+        /// Permits it.
+        grant: String,
+    },
+    /// A session was issued.
+    SignedIn {
+        /// To whom.
+        principal: Principal,
+        /// Which.
+        session: SessionBody,
+    },
+}
+
+/// What a client sees of a flow.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct ChallengeBody {
+    /// Continues the flow, once.
+    flow: String,
+    /// Why more is demanded.
+    reason: String,
+    /// What would help.
+    offers: Vec<Offer>,
+    /// When the flow ends.
+    expires_at: Timestamp,
+}
+
+impl From<&Challenge> for ChallengeBody {
+    fn from(challenge: &Challenge) -> Self {
+        Self {
+            flow: challenge.flow.expose().to_owned(),
+            reason: challenge.reason.clone(),
+            offers: challenge.offers.clone(),
+            expires_at: challenge.expires_at,
+        }
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+struct SessionBody {
+    /// Not secret.
+    id: SessionId,
+    /// When it ends unless it is used.
+    expires_at: Timestamp,
+    /// The level that was proved.
+    assurance: Aal,
+    /// Authentication method references (RFC 8176).
+    amr: Vec<String>,
+}
+
+impl From<&Session> for SessionBody {
+    fn from(session: &Session) -> Self {
+        let amr = session.amr.split_whitespace().map(str::to_owned).collect();
+        Self {
+            id: session.id,
+            expires_at: session.expires_at,
+            assurance: session.aal,
+            amr,
+        }
+    }
+}
+
+fn standing(progress: Progress) -> Reply<Standing> {
+    match progress {
+        Progress::Challenged(challenge) => Reply::ok(Standing::Challenge {
+            challenge: (&challenge).into(),
+        }),
+        Progress::Granted(grant) => Reply::ok(Standing::Granted {
+            grant: grant.expose().to_owned(),
+        }),
+        Progress::SignedIn(signed_in) => {
+            let session = SessionBody::from(&signed_in.session);
+            let body = Standing::SignedIn {
+                principal: signed_in.session.principal,
+                session,
+            };
+            Reply::ok(body).start(signed_in.tokens).mark(signed_in.mark)
+        }
+    }
+}
+
+async fn login(call: Call, input: LoginInput) -> Result<Reply<Standing>, AuthError> {
+    let progress = call
+        .cx
+        .sign_in(&input.method, JsonValue::Object(input.response))
+        .await?;
+    if matches!(progress, Progress::SignedIn(_))
+        && let Some(before) = &call.session
+    {
+        // The client gets a new session; the one it had must not outlive that (ASVS 5.0 V7.2.4).
+        let mut batch = Batch::new(&call.cx);
+        call.cx
+            .engine
+            .sessions
+            .end(&call.cx, before.principal.id, Ending::One(before.id), &mut batch);
+        call.cx
+            .commit(
+                Logout {
+                    principal: before.principal.id,
+                    session: before.id,
+                },
+                batch,
+            )
+            .await?;
+    }
+    Ok(standing(progress))
+}
+
+async fn begin(call: Call, input: BeginInput) -> Result<Reply<ChallengeBody>, AuthError> {
+    let flow = input.flow.as_ref().map(SecretText::expose);
+    let challenge = call.cx.begin(&input.method, input.input, flow).await?;
+    Ok(Reply::ok((&challenge).into()))
+}
+
+async fn answer(call: Call, input: AnswerInput) -> Result<Reply<Standing>, AuthError> {
+    let response = JsonValue::Object(input.response);
+    Ok(standing(
+        call.cx
+            .answer(input.flow.expose(), &input.method, response)
+            .await?,
+    ))
+}
+
+/// Takes no input.
+#[derive(Deserialize, JsonSchema)]
+struct Nothing {}
+
+async fn logout(call: Call, _: Nothing) -> Result<Reply<()>, AuthError> {
+    let session = call.session()?;
+    let mut batch = Batch::new(&call.cx);
+    call.cx.engine.sessions.end(
+        &call.cx,
+        session.principal.id,
+        Ending::One(session.id),
+        &mut batch,
+    );
+    call.cx
+        .commit(
+            Logout {
+                principal: session.principal.id,
+                session: session.id,
+            },
+            batch,
+        )
+        .await?;
+    Ok(Reply::no_content().end())
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct PageInput {
+    /// Where the page before ended.
+    after: Option<String>,
+    /// At most so many, from 1 to 100; 50 if absent.
+    limit: Option<String>,
+}
+
+impl PageInput {
+    fn cursor(&self) -> Result<Option<Cursor>, AuthError> {
+        let invalid =
+            |_error| AuthError::new(&codes::INVALID_INPUT).field("after", "This cursor is not valid.");
+        self.after
+            .as_deref()
+            .map(Cursor::from_text)
+            .transpose()
+            .map_err(invalid)
+    }
+
+    fn limit(&self) -> Result<usize, AuthError> {
+        let invalid =
+            |_error| AuthError::new(&codes::INVALID_INPUT).field("limit", "Give a number from 1 to 100.");
+        let limit = self
+            .limit
+            .as_deref()
+            .map(str::parse::<usize>)
+            .transpose()
+            .map_err(invalid)?;
+        Ok(limit.unwrap_or(50).clamp(1, 100))
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+struct SessionList {
+    /// Newest first.
+    sessions: Vec<SessionItem>,
+    /// Leads to the next page.
+    next: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct SessionItem {
+    /// Whether it is the caller's own.
+    current: bool,
+    #[serde(flatten)]
+    summary: SessionSummary,
+}
+
+async fn sessions(call: Call, input: PageInput) -> Result<Reply<SessionList>, AuthError> {
+    let own = call.session()?;
+    let page = call
+        .cx
+        .engine
+        .sessions
+        .list(&call.cx, own.principal.id, input.cursor()?)
+        .await?;
+    let item = |summary: SessionSummary| SessionItem {
+        current: summary.id == own.id,
+        summary,
+    };
+    Ok(Reply::ok(SessionList {
+        sessions: page.items.into_iter().map(item).collect(),
+        next: page.next.map(|cursor| cursor.to_text()),
+    }))
+}
+
+async fn end_one(call: Call, _: Nothing) -> Result<Reply<()>, AuthError> {
+    let own = call.session()?;
+    let ended: SessionId = call.part("id")?;
+    let mut batch = Batch::new(&call.cx);
+    call.cx
+        .engine
+        .sessions
+        .end(&call.cx, own.principal.id, Ending::One(ended), &mut batch);
+    if ended == own.id {
+        call.cx
+            .commit(
+                Logout {
+                    principal: own.principal.id,
+                    session: own.id,
+                },
+                batch,
+            )
+            .await?;
+        return Ok(Reply::no_content().end());
+    }
+    let event = SessionRevoked {
+        principal: own.principal.id,
+        session: own.id,
+        ended,
+    };
+    call.cx.commit(event, batch).await?;
+    Ok(Reply::no_content())
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct EndAllInput {
+    /// `true` ends the caller's own session too.
+    include_current: Option<String>,
+}
+
+async fn end_all(call: Call, input: EndAllInput) -> Result<Reply<()>, AuthError> {
+    let own = call.session()?;
+    let everything = match input.include_current.as_deref() {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => {
+            return Err(AuthError::new(&codes::INVALID_INPUT).field("include_current", "Give true or false."));
+        }
+    };
+    let (ends, kept) = if everything {
+        (EndSessions::All, None)
+    } else {
+        (EndSessions::Others(own), Some(own.id))
+    };
+    let mut batch = Batch::new(&call.cx);
+    batch.raise_epoch(&call.cx, &own.principal, ends);
+    let event = SessionsRevokedAll {
+        principal: own.principal.id,
+        session: own.id,
+        kept,
+    };
+    call.cx.commit(event, batch).await?;
+    let reply = Reply::no_content();
+    Ok(if everything { reply.end() } else { reply })
+}
+
+#[derive(Serialize, JsonSchema)]
+struct EventList {
+    /// Newest first.
+    events: Vec<AuditEntry>,
+    /// Leads to the next page.
+    next: Option<String>,
+}
+
+async fn events(call: Call, input: PageInput) -> Result<Reply<EventList>, AuthError> {
+    let own = call.session()?;
+    let scan = Scan::of(AuditRecord::by_principal, (Some(own.principal.id),))
+        .descending()
+        .limit(input.limit()?)
+        .after(input.cursor()?);
+    let page = call.cx.engine.audit.records.query(&call.cx, scan).await?;
+    Ok(Reply::ok(EventList {
+        events: page.items.iter().map(AuditEntry::from).collect(),
+        next: page.next.map(|cursor| cursor.to_text()),
+    }))
+}

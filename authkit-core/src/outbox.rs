@@ -1,0 +1,240 @@
+//! What has to happen after a commit: a row in that commit, delivered by a job on any node.
+
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as JsonValue;
+
+use crate::{
+    Entity,
+    batch::EphemeralBatch,
+    collection::{At, Collection, Scan},
+    context::RequestContext,
+    error::{AuthError, BoxError, codes},
+    id::{Id, TenantId},
+    id_type,
+    keys::Sealed,
+    secret::SecretText,
+    slot::{Notice, Notifier},
+    store::Op,
+    timestamp::Timestamp,
+};
+
+id_type! {
+    /// One message of the outbox.
+    pub(crate) struct OutboxId;
+}
+
+/// A message on its way. A row that can be read was committed.
+#[derive(Debug, Entity)]
+#[entity(table = "auth_outbox", ephemeral, global, index(by_due: due_at))]
+pub(crate) struct OutboxRow {
+    id: OutboxId,
+    /// Whose message it is; the table itself belongs to nobody, so that one job delivers for all.
+    tenant: TenantId,
+    topic: String,
+    payload: Sealed<Payload>,
+    /// When it is tried next. Moved forward while somebody is at it, so that others leave it alone.
+    due_at: Timestamp,
+    attempts: i64,
+    created_at: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Payload {
+    data: JsonValue,
+    token: Option<String>,
+}
+
+impl Payload {
+    pub(crate) fn new(data: JsonValue) -> Self {
+        Self { data, token: None }
+    }
+
+    pub(crate) fn token(mut self, token: &SecretText) -> Self {
+        self.token = Some(token.expose().to_owned());
+        self
+    }
+}
+
+/// A message as its receiver gets it.
+#[non_exhaustive]
+pub struct Parcel {
+    /// The same for every attempt; receivers drop what they have seen.
+    pub id: Id,
+    /// What kind of message it is.
+    pub topic: String,
+    /// What was sent.
+    pub data: JsonValue,
+    /// The token that was sent with it.
+    pub token: Option<SecretText>,
+}
+
+impl fmt::Debug for Parcel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Parcel({} {})", self.topic, self.id)
+    }
+}
+
+/// Receives the messages of one topic, at least once each.
+#[async_trait]
+pub trait Deliver: Send + Sync + 'static {
+    /// Takes a message; the context is of the tenant that sent it.
+    ///
+    /// # Errors
+    ///
+    /// Any error makes the outbox try again, later and later, for about two days.
+    async fn deliver(&self, cx: &RequestContext, parcel: &Parcel) -> Result<(), BoxError>;
+}
+
+const _: fn(&dyn Deliver) = |_| ();
+
+/// The outbox: rows, and who receives what.
+pub(crate) struct Outbox {
+    pub(crate) rows: Collection<OutboxRow>,
+    pub(crate) receivers: HashMap<&'static str, Arc<dyn Deliver>>,
+}
+
+/// How long one node has for a delivery before another one tries.
+const LEASE: Duration = Duration::from_secs(60);
+/// The wait after the first failure; doubled after each, up to [`LONGEST_WAIT`].
+const FIRST_WAIT: Duration = Duration::from_secs(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(4 * 60 * 60);
+/// After so many attempts, about two days, a message is left in the table for a person to look at.
+const ATTEMPTS: i64 = 24;
+
+impl Outbox {
+    pub(crate) fn insertion(
+        &self,
+        cx: &RequestContext,
+        topic: &'static str,
+        payload: &Payload,
+    ) -> Result<Op, AuthError> {
+        if !self.receivers.contains_key(topic) {
+            return Err(
+                AuthError::new(&codes::INTERNAL).because("a message was sent to a topic without a receiver")
+            );
+        }
+        let id: OutboxId = cx.new_id();
+        let row = OutboxRow {
+            id,
+            tenant: cx.tenant(),
+            topic: topic.to_owned(),
+            payload: self.rows.seal(cx, OutboxRow::payload, id, payload)?,
+            due_at: cx.now(),
+            attempts: 0,
+            created_at: cx.now(),
+        };
+        Ok(Op::Insert {
+            def: self.rows.table.def.clone(),
+            values: row.into_values(),
+        })
+    }
+
+    /// Delivers what is due, and says how many messages were delivered.
+    pub(crate) async fn deliver(cx: &RequestContext) -> Result<usize, AuthError> {
+        let outbox = &cx.engine.outbox;
+        let due = Scan::of(OutboxRow::by_due, ())
+            .below(cx.now().plus(Duration::from_millis(1)))
+            .limit(100);
+        let mut delivered = 0;
+        for row in outbox.rows.query(cx, due).await?.items {
+            if outbox.lease(cx, &row).await? {
+                delivered += usize::from(outbox.attempt(cx, row).await?);
+            }
+        }
+        Ok(delivered)
+    }
+
+    async fn lease(&self, cx: &RequestContext, row: &OutboxRow) -> Result<bool, AuthError> {
+        let mut batch = EphemeralBatch::new(cx);
+        batch
+            .update(
+                &self.rows,
+                At::id(row.id),
+                [
+                    OutboxRow::due_at.eq(row.due_at),
+                    OutboxRow::attempts.eq(row.attempts),
+                ],
+                [
+                    OutboxRow::due_at.set(cx.now().plus(LEASE)),
+                    OutboxRow::attempts.add(1),
+                ],
+            )
+            .or(&codes::CONFLICT);
+        match cx.commit_ephemeral(batch).await {
+            Ok(_) => Ok(true),
+            Err(error) if *error.code() == codes::CONFLICT => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn attempt(&self, cx: &RequestContext, row: OutboxRow) -> Result<bool, AuthError> {
+        let (id, attempts) = (row.id, row.attempts.saturating_add(1));
+        let topic = row.topic.clone();
+        let outcome = self.hand_over(cx, row).await;
+        let mut batch = EphemeralBatch::new(cx);
+        let at = At::id(id);
+        let mine = [OutboxRow::attempts.eq(attempts)];
+        match &outcome {
+            Ok(()) => batch.take(&self.rows, at, mine).or(&codes::CONFLICT),
+            Err(error) => {
+                let wait = FIRST_WAIT
+                    .saturating_mul(1 << attempts.clamp(1, 16).saturating_sub(1))
+                    .min(LONGEST_WAIT);
+                let given_up = attempts >= ATTEMPTS;
+                let next = if given_up {
+                    Timestamp::MAX
+                } else {
+                    cx.now().plus(wait)
+                };
+                tracing::warn!(%id, topic, attempts, given_up, error, "a message was not delivered");
+                batch
+                    .update(&self.rows, at, mine, [OutboxRow::due_at.set(next)])
+                    .or(&codes::CONFLICT);
+            }
+        }
+        match cx.commit_ephemeral(batch).await {
+            Ok(_) => Ok(outcome.is_ok()),
+            // The lease ran out, and another node is at it.
+            Err(error) if *error.code() == codes::CONFLICT => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn hand_over(&self, cx: &RequestContext, row: OutboxRow) -> Result<(), BoxError> {
+        let receiver = self
+            .receivers
+            .get(row.topic.as_str())
+            .ok_or("no plugin receives this topic any more")?;
+        let cx = cx.engine.context(row.tenant);
+        let payload = self.rows.open(&cx, OutboxRow::payload, row.id, &row.payload)?;
+        let token = payload.token.map(SecretText::new);
+        let parcel = Parcel {
+            id: row.id.into(),
+            topic: row.topic,
+            data: payload.data,
+            token,
+        };
+        receiver.deliver(&cx, &parcel).await
+    }
+}
+
+/// Topic of [`Notice`]s to people.
+pub(crate) const NOTICES: &str = "core.notice";
+
+/// Hands notices to the application's [`Notifier`].
+pub(crate) struct NoticeDelivery(pub(crate) Arc<dyn Notifier>);
+
+#[async_trait]
+impl Deliver for NoticeDelivery {
+    async fn deliver(&self, _: &RequestContext, parcel: &Parcel) -> Result<(), BoxError> {
+        let mut notice: Notice = serde_json::from_value(parcel.data.clone())?;
+        notice.id = parcel.id.to_string();
+        if let (Some(token), Some(data)) = (&parcel.token, notice.data.as_object_mut()) {
+            data.insert("token".to_owned(), token.expose().into());
+        }
+        self.0.notify(&notice).await
+    }
+}

@@ -1,0 +1,371 @@
+//! Plugins: what a feature declares, and where it declares it.
+
+use std::{
+    any::{Any, TypeId},
+    collections::{BTreeMap, HashMap},
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value as JsonValue;
+
+use crate::{
+    audit::{AuditEvent, AuditLogger, LoggerRole, Subscriber},
+    collection::{Collection, ReadOnly, Table},
+    entity::{Def, Entity},
+    error::{AuthError, ErrorCode, codes},
+    evidence::MethodId,
+    job::{Job, Task},
+    keys::KeyRing,
+    operation::Operation,
+    outbox::Deliver,
+    principal::{IdentifierKind, PrincipalRow, UserStore},
+    schema::{Migration, Step},
+    session::{SessionStore, TokenStrategy},
+    stage::Stage,
+    verifier::{AnyEnroller, AnyVerifier, CredentialVerifier, Enroller, Erased},
+};
+
+/// A feature: what it is, and how its parts enter the whole.
+pub trait Plugin: Send + Sync + 'static {
+    /// What the plugin declares. Data only; called first, for all plugins.
+    fn manifest(&self) -> Manifest;
+
+    /// Adds the plugin's parts. Nothing may run yet; the order of plugins means nothing.
+    ///
+    /// # Errors
+    ///
+    /// A [`Problem`] that ends the registration of this plugin; others are still looked at.
+    fn register(&self, registrar: &mut Registrar<'_>) -> Result<(), Problem>;
+}
+
+const _: fn(&dyn Plugin) = |_| ();
+
+/// What a plugin declares, as data.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Manifest {
+    /// Unique name, which also names its configuration section: `password`.
+    pub id: &'static str,
+    /// Version of the crate.
+    pub version: &'static str,
+    /// Steps that make its tables, in order.
+    pub migrations: Vec<Migration>,
+    /// What its entities look like now.
+    pub entities: Vec<Def>,
+    /// Its public errors.
+    pub errors: Vec<&'static ErrorCode>,
+    /// The kinds of its events.
+    pub events: Vec<&'static str>,
+}
+
+impl Manifest {
+    /// Starts a manifest; the version is `env!("CARGO_PKG_VERSION")`.
+    #[must_use]
+    pub const fn new(id: &'static str, version: &'static str) -> Self {
+        Self {
+            id,
+            version,
+            migrations: Vec::new(),
+            entities: Vec::new(),
+            errors: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+
+    /// Declares an entity in its first form: the next step creates its table.
+    #[must_use]
+    pub fn creates<E: Entity>(self) -> Self {
+        self.step(Step::Create(E::def())).declares::<E>()
+    }
+
+    /// Declares an entity whose steps are given one by one.
+    #[must_use]
+    pub fn declares<E: Entity>(mut self) -> Self {
+        self.entities.push(Arc::new(E::def()));
+        self
+    }
+
+    /// Adds the next step. A released step is never edited.
+    #[must_use]
+    pub fn step(mut self, step: Step) -> Self {
+        let number = u32::try_from(self.migrations.len())
+            .unwrap_or(u32::MAX)
+            .saturating_add(1);
+        self.migrations.push(Migration::new(self.id, number, step));
+        self
+    }
+
+    /// Declares a public error.
+    #[must_use]
+    pub fn error(mut self, code: &'static ErrorCode) -> Self {
+        self.errors.push(code);
+        self
+    }
+
+    /// Declares an event.
+    #[must_use]
+    pub fn event<E: AuditEvent>(mut self) -> Self {
+        self.events.push(E::KIND);
+        self
+    }
+}
+
+/// Something that keeps `build()` from accepting the setup.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct Problem {
+    /// The plugin, or `authkit` for the setup as a whole.
+    pub plugin: &'static str,
+    /// What is wrong and what to do about it.
+    pub text: String,
+}
+
+impl Problem {
+    /// Says what is wrong with a plugin's setup and what to do about it.
+    #[must_use]
+    pub fn new(plugin: &'static str, text: impl Into<String>) -> Self {
+        Self {
+            plugin,
+            text: text.into(),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.plugin, self.text)
+    }
+}
+
+/// Something that one plugin provides to others and to the application, found by its Rust type.
+pub(crate) type Capability = Arc<dyn Any + Send + Sync>;
+
+/// A capability of another plugin; there once `build()` has accepted.
+pub struct Required<T: ?Sized>(Arc<OnceLock<Arc<T>>>);
+
+impl<T: ?Sized> Required<T> {
+    /// The capability.
+    ///
+    /// # Errors
+    ///
+    /// [`codes::INTERNAL`] before `build()` has accepted.
+    pub fn get(&self) -> Result<&T, AuthError> {
+        let missing = || AuthError::new(&codes::INTERNAL).because("a capability was used before build()");
+        self.0.get().map(AsRef::as_ref).ok_or_else(missing)
+    }
+}
+
+impl<T: ?Sized> Clone for Required<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T: ?Sized> fmt::Debug for Required<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Required({})", std::any::type_name::<T>())
+    }
+}
+
+/// Fills a [`Required`] from what was provided; false if nobody did.
+pub(crate) type Resolve = Box<dyn FnOnce(&HashMap<TypeId, Capability>) -> bool>;
+
+/// What was registered, and by whom.
+#[derive(Default)]
+pub(crate) struct Parts {
+    pub(crate) users: Vec<(&'static str, Arc<dyn UserStore>)>,
+    pub(crate) sessions: Vec<(&'static str, Arc<dyn SessionStore>)>,
+    pub(crate) tokens: Vec<(&'static str, Arc<dyn TokenStrategy>)>,
+    pub(crate) identifiers: Vec<(&'static str, Arc<dyn IdentifierKind>)>,
+    pub(crate) verifiers: Vec<(&'static str, MethodId, Arc<dyn AnyVerifier>)>,
+    pub(crate) enrollers: Vec<(&'static str, MethodId, Arc<dyn AnyEnroller>)>,
+    pub(crate) stages: Vec<(&'static str, Arc<dyn Stage>)>,
+    pub(crate) operations: Vec<(&'static str, Operation)>,
+    pub(crate) jobs: Vec<(&'static str, Job)>,
+    pub(crate) receivers: Vec<(&'static str, &'static str, Arc<dyn Deliver>)>,
+    pub(crate) subscribers: Vec<(&'static str, &'static str, Arc<dyn Subscriber>)>,
+    pub(crate) loggers: Vec<(&'static str, Arc<dyn AuditLogger>, LoggerRole)>,
+    pub(crate) provided: Vec<(&'static str, TypeId, &'static str, Capability)>,
+    pub(crate) required: Vec<(&'static str, &'static str, Resolve)>,
+}
+
+/// Where a plugin adds its parts. It reaches only what the plugin declared.
+pub struct Registrar<'b> {
+    pub(crate) plugin: &'static str,
+    pub(crate) declared: &'b [Def],
+    pub(crate) tables: &'b BTreeMap<&'static str, Arc<Table>>,
+    pub(crate) principals: &'b Collection<PrincipalRow>,
+    pub(crate) keys: &'b KeyRing,
+    pub(crate) section: Option<&'b JsonValue>,
+    pub(crate) parts: &'b mut Parts,
+}
+
+impl Registrar<'_> {
+    /// The right to one of the plugin's own entities.
+    ///
+    /// # Errors
+    ///
+    /// A [`Problem`] if the manifest does not declare the entity.
+    pub fn collection<E: Entity>(&self) -> Result<Collection<E>, Problem> {
+        let def = E::def();
+        let own = self.declared.iter().any(|declared| **declared == def);
+        match self.tables.get(def.table) {
+            Some(table) if own => Ok(Collection::new(table.clone())),
+            _ => Err(self.problem(format!(
+                "the entity {} is used but not declared in the manifest",
+                def.table
+            ))),
+        }
+    }
+
+    /// The right to read the principals.
+    #[must_use]
+    pub fn principals(&self) -> ReadOnly<PrincipalRow> {
+        self.principals.lend()
+    }
+
+    /// The application's keys.
+    #[must_use]
+    pub const fn keys(&self) -> &KeyRing {
+        self.keys
+    }
+
+    /// The plugin's settings: those given in code, with the section of the configuration tree laid over them.
+    ///
+    /// # Errors
+    ///
+    /// A [`Problem`] that names the key that is unknown or cannot be read.
+    pub fn config<T: Serialize + DeserializeOwned>(&self, given: &T) -> Result<T, Problem> {
+        let mut tree = serde_json::to_value(given).map_err(|error| self.problem(error.to_string()))?;
+        if let Some(section) = self.section {
+            overlay(&mut tree, section, self.plugin).map_err(|text| self.problem(text))?;
+        }
+        serde_json::from_value(tree)
+            .map_err(|error| self.problem(format!("the section [{}]: {error}", self.plugin)))
+    }
+
+    /// Says what is wrong with this plugin's setup.
+    #[must_use]
+    pub fn problem(&self, text: impl Into<String>) -> Problem {
+        Problem::new(self.plugin, text)
+    }
+
+    /// Provides something to other plugins and to the application, by its type.
+    pub fn provide<T: ?Sized + Send + Sync + 'static>(&mut self, capability: Arc<T>) {
+        let name = std::any::type_name::<T>();
+        self.parts
+            .provided
+            .push((self.plugin, TypeId::of::<T>(), name, Arc::new(capability)));
+    }
+
+    /// Needs something that another plugin provides.
+    pub fn require<T: ?Sized + Send + Sync + 'static>(&mut self) -> Required<T> {
+        let slot = Arc::new(OnceLock::new());
+        let filled = slot.clone();
+        let resolve = move |all: &HashMap<TypeId, Capability>| {
+            let found = all
+                .get(&TypeId::of::<T>())
+                .and_then(|any| any.downcast_ref::<Arc<T>>());
+            found.is_some_and(|capability| filled.set(capability.clone()).is_ok())
+        };
+        self.parts
+            .required
+            .push((self.plugin, std::any::type_name::<T>(), Box::new(resolve)));
+        Required(slot)
+    }
+
+    /// Finds principals and keeps profiles; there is one.
+    pub fn user_store(&mut self, store: Arc<dyn UserStore>) {
+        self.parts.users.push((self.plugin, store));
+    }
+
+    /// Keeps sessions; there is one.
+    pub fn session_store(&mut self, store: Arc<dyn SessionStore>) {
+        self.parts.sessions.push((self.plugin, store));
+    }
+
+    /// Shows sessions to clients; there is one.
+    pub fn token_strategy(&mut self, strategy: Arc<dyn TokenStrategy>) {
+        self.parts.tokens.push((self.plugin, strategy));
+    }
+
+    /// Parses a kind of identifier.
+    pub fn identifier_kind(&mut self, kind: Arc<dyn IdentifierKind>) {
+        self.parts.identifiers.push((self.plugin, kind));
+    }
+
+    /// Verifies a method.
+    pub fn verifier<V: CredentialVerifier>(&mut self, verifier: Arc<V>) {
+        self.parts
+            .verifiers
+            .push((self.plugin, verifier.method(), Arc::new(Erased(verifier))));
+    }
+
+    /// Enrols a method.
+    pub fn enroller<N: Enroller>(&mut self, enroller: Arc<N>) {
+        self.parts
+            .enrollers
+            .push((self.plugin, enroller.method(), Arc::new(Erased(enroller))));
+    }
+
+    /// Looks on at every step.
+    pub fn stage(&mut self, stage: Arc<dyn Stage>) {
+        self.parts.stages.push((self.plugin, stage));
+    }
+
+    /// Adds an HTTP operation.
+    pub fn operation(&mut self, operation: Operation) {
+        self.parts.operations.push((self.plugin, operation));
+    }
+
+    /// Adds work that is done every so often, by one node at a time.
+    pub fn job(&mut self, id: &'static str, every: Duration, task: Arc<dyn Task>) {
+        self.parts.jobs.push((self.plugin, Job { id, every, task }));
+    }
+
+    /// Receives the messages of one topic of the outbox.
+    pub fn outbox(&mut self, topic: &'static str, receiver: Arc<dyn Deliver>) {
+        self.parts.receivers.push((self.plugin, topic, receiver));
+    }
+
+    /// Is told of every record of an event after it was committed.
+    pub fn subscribe<E: AuditEvent>(&mut self, subscriber: Arc<dyn Subscriber>) {
+        self.parts.subscribers.push((self.plugin, E::KIND, subscriber));
+    }
+
+    /// Adds a sink for all records.
+    pub fn audit_logger(&mut self, logger: Arc<dyn AuditLogger>, role: LoggerRole) {
+        self.parts.loggers.push((self.plugin, logger, role));
+    }
+}
+
+impl fmt::Debug for Registrar<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Registrar({})", self.plugin)
+    }
+}
+
+/// Lays a configuration section over the settings given in code; a key that is not among these is refused.
+fn overlay(base: &mut JsonValue, over: &JsonValue, path: &str) -> Result<(), String> {
+    match (base, over) {
+        (JsonValue::Object(base), JsonValue::Object(over)) => {
+            for (key, value) in over {
+                let path = format!("{path}.{key}");
+                let known: Vec<&str> = base.keys().map(String::as_str).collect();
+                let known = known.join(", ");
+                let slot = base
+                    .get_mut(key)
+                    .ok_or_else(|| format!("unknown key {path}; there are {known}"))?;
+                overlay(slot, value, &path)?;
+            }
+            Ok(())
+        }
+        (base, over) => {
+            *base = over.clone();
+            Ok(())
+        }
+    }
+}

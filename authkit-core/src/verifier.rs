@@ -1,0 +1,436 @@
+//! Proving who one is, and getting something to prove it with.
+
+use std::{fmt, future::Future, ops::Deref, sync::Arc};
+
+use async_trait::async_trait;
+use schemars::{JsonSchema, Schema, schema_for};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value as JsonValue;
+
+use crate::{
+    batch::Batch,
+    context::RequestContext,
+    error::{AuthError, codes},
+    evidence::{Evidence, MethodId},
+    flow::Purpose,
+    principal::{Identifier, Principal},
+};
+
+/// Turns a client's response into evidence. Password, TOTP, passkey, OAuth, mailed link, API key are all this.
+///
+/// # Contract
+///
+/// 1. Core has charged the attempt before `verify` runs, and records its outcome afterwards.
+/// 2. Whatever must not be used twice (a step, a counter, a mailed token) is an op in `cx.batch`, which lands in the
+///    commit that decides. Nothing is written on the way.
+/// 3. A wrong answer, an unknown account and a replay are all [`codes::REJECTED`], after the same work.
+/// 4. If `cx.principal` is set, only that principal may be proven.
+/// 5. Dropping the future at any point leaves nothing behind.
+pub trait CredentialVerifier: Send + Sync + 'static {
+    /// What a client may say to begin.
+    type Begin: DeserializeOwned + JsonSchema + Send;
+    /// What is remembered between `begin` and `verify`; sealed, never shown.
+    type State: Serialize + DeserializeOwned + Send;
+    /// The client's answer.
+    type Response: DeserializeOwned + JsonSchema + Send;
+
+    /// The method that this verifies.
+    fn method(&self) -> MethodId;
+
+    /// The identifier that the response names, as typed; stages count by it before anything is verified.
+    fn hint<'r>(&self, response: &'r Self::Response) -> Option<&'r str>;
+
+    /// Prepares a challenge: draws a nonce, sends a code.
+    ///
+    /// # Errors
+    ///
+    /// [`codes::UNKNOWN_METHOD`] if the method has nothing to begin.
+    fn begin(
+        &self,
+        cx: &mut StepContext<'_>,
+        input: Option<Self::Begin>,
+    ) -> impl Future<Output = Result<Prompt<Self::State>, AuthError>> + Send;
+
+    /// Judges the response.
+    ///
+    /// # Errors
+    ///
+    /// [`codes::REJECTED`] if it proves nothing (clause 3); other errors if it could not be judged.
+    fn verify(
+        &self,
+        cx: &mut StepContext<'_>,
+        state: Option<Self::State>,
+        response: Self::Response,
+    ) -> impl Future<Output = Result<Verdict, AuthError>> + Send;
+
+    /// Adds an effect of this method to the deciding batch: link an identity, enrol a credential.
+    ///
+    /// # Errors
+    ///
+    /// When the effect is not one of this method's.
+    fn apply(
+        &self,
+        cx: &RequestContext,
+        principal: &Principal,
+        effect: &Effect,
+        batch: &mut Batch,
+    ) -> Result<(), AuthError>;
+}
+
+/// Gives a principal a credential; the same in sign-up, inside a flow, in settings and in a reset.
+///
+/// # Contract
+///
+/// 1. `confirm` writes nothing; the effect does, by [`CredentialVerifier::apply`] of the same method.
+/// 2. In sign-up the principal is not stored yet.
+/// 3. Dropping the future at any point leaves nothing behind.
+pub trait Enroller: Send + Sync + 'static {
+    /// What a client may say to begin.
+    type Begin: DeserializeOwned + JsonSchema + Send;
+    /// What is remembered between `begin` and `confirm`; sealed, never shown.
+    type State: Serialize + DeserializeOwned + Send;
+    /// The client's answer.
+    type Response: DeserializeOwned + JsonSchema + Send;
+
+    /// The method that this enrols.
+    fn method(&self) -> MethodId;
+
+    /// Prepares an enrolment: draws a seed, asks for an attestation.
+    ///
+    /// # Errors
+    ///
+    /// [`codes::UNKNOWN_METHOD`] if the method has nothing to begin.
+    fn begin(
+        &self,
+        cx: &mut StepContext<'_>,
+        input: Option<Self::Begin>,
+    ) -> impl Future<Output = Result<Prompt<Self::State>, AuthError>> + Send;
+
+    /// Judges the answer and says what is to be written.
+    ///
+    /// # Errors
+    ///
+    /// An error of class `Invalid` that names the fields to change; other errors if it could not be judged.
+    fn confirm(
+        &self,
+        cx: &mut StepContext<'_>,
+        state: Option<Self::State>,
+        response: Self::Response,
+    ) -> impl Future<Output = Result<Effect, AuthError>> + Send;
+}
+
+/// One step of one authentication.
+pub struct StepContext<'a> {
+    request: &'a RequestContext,
+    /// What the step is for.
+    pub purpose: &'a Purpose,
+    /// Who is bound to the step: by the flow, by the session, or in enrolment.
+    pub principal: Option<&'a Principal>,
+    /// What the response named, if it could be read.
+    pub identifier: Option<&'a Identifier>,
+    /// What lands in the commit that decides; dropped if the step is refused.
+    pub batch: Batch,
+}
+
+impl<'a> StepContext<'a> {
+    pub(crate) fn new(
+        request: &'a RequestContext,
+        purpose: &'a Purpose,
+        principal: Option<&'a Principal>,
+        identifier: Option<&'a Identifier>,
+    ) -> Self {
+        Self {
+            request,
+            purpose,
+            principal,
+            identifier,
+            batch: Batch::new(request),
+        }
+    }
+}
+
+impl Deref for StepContext<'_> {
+    type Target = RequestContext;
+
+    fn deref(&self) -> &RequestContext {
+        self.request
+    }
+}
+
+impl fmt::Debug for StepContext<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StepContext")
+            .field("purpose", self.purpose)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a client is shown, and what is remembered until it answers.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_structs, reason = "these are its two sides")]
+pub struct Prompt<S> {
+    /// What the client is shown.
+    pub public: JsonValue,
+    /// What is remembered, sealed.
+    pub state: S,
+}
+
+/// What a response proves.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// The principal answered.
+    Proven {
+        /// Who, as read for this step.
+        principal: Principal,
+        /// What was proved.
+        evidence: Evidence,
+    },
+    /// An outside identity was proved that belongs to nobody yet. The candidate has to prove itself by another method,
+    /// then the effect is applied; if it never does, nothing is.
+    ProveFirst {
+        /// Who it may belong to.
+        candidate: Principal,
+        /// What is written then.
+        effect: Effect,
+        /// Why more is demanded, for client and log.
+        reason: &'static str,
+    },
+}
+
+/// Something to be written in the commit that decides. It waits, sealed, in the flow.
+#[derive(Clone, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Effect {
+    /// The method whose `apply` writes it.
+    pub method: MethodId,
+    /// What confirming it has proved.
+    pub evidence: Option<Evidence>,
+    data: JsonValue,
+}
+
+impl Effect {
+    /// An effect of this method.
+    ///
+    /// # Errors
+    ///
+    /// When the data has no JSON form.
+    pub fn new(method: MethodId, data: &impl Serialize) -> Result<Self, AuthError> {
+        let data =
+            serde_json::to_value(data).map_err(|error| AuthError::new(&codes::INTERNAL).caused_by(error))?;
+        Ok(Self {
+            method,
+            evidence: None,
+            data,
+        })
+    }
+
+    /// Says what confirming it has proved.
+    #[must_use]
+    pub fn proving(mut self, evidence: Evidence) -> Self {
+        self.evidence = Some(evidence);
+        self
+    }
+
+    /// Reads the data.
+    ///
+    /// # Errors
+    ///
+    /// When it is not of this form.
+    pub fn data<T: DeserializeOwned>(&self) -> Result<T, AuthError> {
+        T::deserialize(&self.data).map_err(|error| AuthError::new(&codes::INTERNAL).caused_by(error))
+    }
+}
+
+impl fmt::Debug for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Effect({})", self.method)
+    }
+}
+
+/// JSON Schemas of what a method takes from clients.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct MethodSchemas {
+    /// To begin.
+    pub begin: Schema,
+    /// To answer.
+    pub response: Schema,
+}
+
+/// A verifier with its types erased; core does this once, at registration.
+#[async_trait]
+pub(crate) trait AnyVerifier: Send + Sync {
+    fn schemas(&self) -> MethodSchemas;
+    fn read(&self, response: JsonValue) -> Result<Response, AuthError>;
+    async fn begin(&self, cx: &mut StepContext<'_>, input: JsonValue)
+    -> Result<Prompt<JsonValue>, AuthError>;
+    async fn verify(
+        &self,
+        cx: &mut StepContext<'_>,
+        state: Option<JsonValue>,
+        response: Response,
+    ) -> Result<Verdict, AuthError>;
+    fn apply(
+        &self,
+        cx: &RequestContext,
+        p: &Principal,
+        effect: &Effect,
+        batch: &mut Batch,
+    ) -> Result<(), AuthError>;
+}
+
+/// A response that was read into the verifier's own type.
+pub(crate) struct Response {
+    pub(crate) hint: Option<String>,
+    typed: Box<dyn std::any::Any + Send>,
+}
+
+pub(crate) struct Erased<T>(pub(crate) Arc<T>);
+
+#[async_trait]
+impl<V: CredentialVerifier> AnyVerifier for Erased<V> {
+    fn schemas(&self) -> MethodSchemas {
+        MethodSchemas {
+            begin: schema_for!(V::Begin),
+            response: schema_for!(V::Response),
+        }
+    }
+
+    fn read(&self, response: JsonValue) -> Result<Response, AuthError> {
+        let typed: V::Response = read_input(response)?;
+        let hint = self.0.hint(&typed).map(str::to_owned);
+        Ok(Response {
+            hint,
+            typed: Box::new(typed),
+        })
+    }
+
+    async fn begin(
+        &self,
+        cx: &mut StepContext<'_>,
+        input: JsonValue,
+    ) -> Result<Prompt<JsonValue>, AuthError> {
+        let prompt = self.0.begin(cx, read_optional(input)?).await?;
+        remember(prompt)
+    }
+
+    async fn verify(
+        &self,
+        cx: &mut StepContext<'_>,
+        state: Option<JsonValue>,
+        response: Response,
+    ) -> Result<Verdict, AuthError> {
+        let response = response.typed.downcast::<V::Response>();
+        let response = response
+            .map_err(|_any| AuthError::new(&codes::INTERNAL).because("response of another method"))?;
+        self.0.verify(cx, recall(state)?, *response).await
+    }
+
+    fn apply(
+        &self,
+        cx: &RequestContext,
+        p: &Principal,
+        effect: &Effect,
+        batch: &mut Batch,
+    ) -> Result<(), AuthError> {
+        self.0.apply(cx, p, effect, batch)
+    }
+}
+
+/// An enroller with its types erased.
+#[async_trait]
+pub(crate) trait AnyEnroller: Send + Sync {
+    fn schemas(&self) -> MethodSchemas;
+    async fn begin(&self, cx: &mut StepContext<'_>, input: JsonValue)
+    -> Result<Prompt<JsonValue>, AuthError>;
+    async fn confirm(
+        &self,
+        cx: &mut StepContext<'_>,
+        state: Option<JsonValue>,
+        response: JsonValue,
+    ) -> Result<Effect, AuthError>;
+}
+
+#[async_trait]
+impl<N: Enroller> AnyEnroller for Erased<N> {
+    fn schemas(&self) -> MethodSchemas {
+        MethodSchemas {
+            begin: schema_for!(N::Begin),
+            response: schema_for!(N::Response),
+        }
+    }
+
+    async fn begin(
+        &self,
+        cx: &mut StepContext<'_>,
+        input: JsonValue,
+    ) -> Result<Prompt<JsonValue>, AuthError> {
+        let prompt = self.0.begin(cx, read_optional(input)?).await?;
+        remember(prompt)
+    }
+
+    async fn confirm(
+        &self,
+        cx: &mut StepContext<'_>,
+        state: Option<JsonValue>,
+        response: JsonValue,
+    ) -> Result<Effect, AuthError> {
+        self.0.confirm(cx, recall(state)?, read_input(response)?).await
+    }
+}
+
+/// Reads client input. What is wrong goes to the log, without the input.
+pub(crate) fn read_input<T: DeserializeOwned>(input: JsonValue) -> Result<T, AuthError> {
+    serde_json::from_value(input).map_err(|error| {
+        let class = match error.classify() {
+            serde_json::error::Category::Data => "input of another form",
+            _ => "input that is not JSON",
+        };
+        let mut refused = AuthError::new(&codes::INVALID_INPUT).because(class);
+        if let Some(field) = missing_field(&error) {
+            refused = refused.field(field, "This field is needed.");
+        }
+        refused
+    })
+}
+
+/// The field that serde says is missing, if it is one that clients know.
+fn missing_field(error: &serde_json::Error) -> Option<&'static str> {
+    const KNOWN: [&str; 7] = [
+        "identifier",
+        "password",
+        "current_password",
+        "new_password",
+        "method",
+        "flow",
+        "invitation",
+    ];
+    let text = error.to_string();
+    let name = text.strip_prefix("missing field `")?.split('`').next()?;
+    KNOWN.into_iter().find(|known| *known == name)
+}
+
+fn read_optional<T: DeserializeOwned>(input: JsonValue) -> Result<Option<T>, AuthError> {
+    if input.is_null() {
+        Ok(None)
+    } else {
+        read_input(input).map(Some)
+    }
+}
+
+fn remember<S: Serialize>(prompt: Prompt<S>) -> Result<Prompt<JsonValue>, AuthError> {
+    let state = serde_json::to_value(prompt.state)
+        .map_err(|error| AuthError::new(&codes::INTERNAL).caused_by(error))?;
+    Ok(Prompt {
+        public: prompt.public,
+        state,
+    })
+}
+
+fn recall<S: DeserializeOwned>(state: Option<JsonValue>) -> Result<Option<S>, AuthError> {
+    let read = |state| {
+        serde_json::from_value(state).map_err(|error| AuthError::new(&codes::INTERNAL).caused_by(error))
+    };
+    state.map(read).transpose()
+}

@@ -1,0 +1,68 @@
+//! What the application may choose.
+
+use std::{fmt, time::Duration};
+
+use authkit_core::Acknowledgement;
+
+/// How a [`SqlxStore`](crate::SqlxStore) connects.
+#[derive(Clone)]
+pub struct SqlxConfig {
+    pub(crate) url: String,
+    pub(crate) readers: u32,
+    pub(crate) busy_timeout: Duration,
+    pub(crate) acknowledged: Acknowledgement,
+}
+
+impl SqlxConfig {
+    /// Connects to the database at this URL, such as `sqlite://auth.db` or `sqlite::memory:`.
+    ///
+    /// A SQLite file that does not exist is made.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            readers: 4,
+            busy_timeout: Duration::from_secs(5),
+            acknowledged: Acknowledgement::Kept,
+        }
+    }
+
+    /// Sets how many connections read at the same time; 4 unless told, at least 1.
+    #[must_use]
+    pub fn readers(mut self, readers: u32) -> Self {
+        self.readers = readers.max(1);
+        self
+    }
+
+    /// Sets how long a commit waits for other processes that write; 5 seconds unless told.
+    #[must_use]
+    pub fn busy_timeout(mut self, timeout: Duration) -> Self {
+        self.busy_timeout = timeout;
+        self
+    }
+
+    /// Answers a commit before it is on the disk: faster, and a power failure takes the last commits back.
+    ///
+    /// A crash of the process loses nothing either way.
+    ///
+    /// # Security
+    ///
+    /// A one-time token that was redeemed just before the power failed can be redeemed again, and a session that was
+    /// ended is alive again.
+    #[must_use]
+    pub fn dangerously_lose_commits_on_power_failure(mut self) -> Self {
+        self.acknowledged = Acknowledgement::MayBeLost;
+        self
+    }
+}
+
+impl fmt::Debug for SqlxConfig {
+    /// Leaves out the URL: it may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlxConfig")
+            .field("readers", &self.readers)
+            .field("busy_timeout", &self.busy_timeout)
+            .field("acknowledged", &self.acknowledged)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,21 @@
+#![doc = include_str!("../README.md")]
+
+mod drop_at;
+mod faulty;
+mod kill;
+mod slots;
+#[doc(hidden)]
+pub mod store_suite;
+
+pub use crate::{
+    drop_at::drop_at_every_await,
+    faulty::{Answer, Counted, Fault, Faulty},
+    kill::{commit_until_killed, verify_after_kill},
+    slots::{Mailbox, SeededRng, TestClock},
+};
+
+/// For the macros.
+#[doc(hidden)]
+pub mod __private {
+    pub use tokio;
+}

@@ -1,0 +1,19 @@
+//! `cargo xtask bench`: measures and writes the table that the documentation shows.
+
+use anyhow::Result;
+
+use crate::command;
+use crate::workspace::Workspace;
+
+pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
+    let run = [
+        "run",
+        "--release",
+        "--package",
+        "bench",
+        "--",
+        "--write",
+        "docs/benchmarks.md",
+    ];
+    command::run(command::cargo(workspace, &run).args(arguments))
+}

@@ -1,0 +1,99 @@
+//! What Cargo knows about this workspace.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::command;
+
+/// The workspace as `cargo metadata` describes it, third-party crates left out.
+#[derive(Debug)]
+pub(crate) struct Workspace {
+    pub(crate) root: PathBuf,
+    pub(crate) target: PathBuf,
+    pub(crate) packages: Vec<Package>,
+}
+
+/// One package of the workspace.
+#[derive(Debug)]
+pub(crate) struct Package {
+    pub(crate) name: String,
+    pub(crate) folder: PathBuf,
+    pub(crate) description: Option<String>,
+    pub(crate) license: Option<String>,
+    pub(crate) dependencies: Vec<Dependency>,
+}
+
+/// One line of a package's dependency tables.
+#[derive(Debug)]
+pub(crate) struct Dependency {
+    pub(crate) name: String,
+    pub(crate) kind: DependencyKind,
+}
+
+/// Which table a dependency stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DependencyKind {
+    Build,
+    Development,
+    Normal,
+}
+
+impl Workspace {
+    /// Asks Cargo about the workspace that this tool was built in.
+    pub(crate) fn load() -> Result<Self> {
+        let json = command::output(
+            Command::new("cargo")
+                .args(["metadata", "--no-deps", "--format-version", "1"])
+                .current_dir(env!("CARGO_MANIFEST_DIR")),
+        )?;
+        let metadata = serde_json::from_str(&json).context("`cargo metadata` wrote no JSON")?;
+        Self::parse(&metadata).context("`cargo metadata` has another shape than expected")
+    }
+
+    fn parse(metadata: &Value) -> Option<Self> {
+        let packages = metadata.get("packages")?.as_array()?;
+        Some(Self {
+            root: text(metadata, "workspace_root")?.into(),
+            target: text(metadata, "target_directory")?.into(),
+            packages: packages.iter().map(Package::parse).collect::<Option<_>>()?,
+        })
+    }
+}
+
+impl Package {
+    fn parse(package: &Value) -> Option<Self> {
+        let dependencies = package.get("dependencies")?.as_array()?;
+        let manifest = PathBuf::from(text(package, "manifest_path")?);
+        Some(Self {
+            name: text(package, "name")?,
+            folder: manifest.parent()?.to_owned(),
+            description: text(package, "description"),
+            license: text(package, "license"),
+            dependencies: dependencies
+                .iter()
+                .map(Dependency::parse)
+                .collect::<Option<_>>()?,
+        })
+    }
+}
+
+impl Dependency {
+    fn parse(dependency: &Value) -> Option<Self> {
+        let kind = match dependency.get("kind")?.as_str() {
+            Some("build") => DependencyKind::Build,
+            Some("dev") => DependencyKind::Development,
+            _ => DependencyKind::Normal,
+        };
+        Some(Self {
+            name: text(dependency, "name")?,
+            kind,
+        })
+    }
+}
+
+fn text(value: &Value, key: &str) -> Option<String> {
+    value.get(key)?.as_str().map(str::to_owned)
+}
