@@ -82,13 +82,7 @@ impl About {
     /// Starts with how the act ended.
     #[must_use]
     pub const fn new(outcome: Outcome) -> Self {
-        Self {
-            outcome,
-            principal: None,
-            session: None,
-            flow: None,
-            method: None,
-        }
+        Self { outcome, principal: None, session: None, flow: None, method: None }
     }
 
     /// Says whose account it concerns.
@@ -129,6 +123,7 @@ impl About {
     index(by_principal: principal_id, created_at),
     index(by_kind: kind, created_at)
 )]
+#[expect(clippy::exhaustive_structs, reason = "its entity is as declared; a new column is a breaking change")]
 pub struct AuditRecord {
     /// Made before the commit; resolves commits of unknown outcome.
     pub id: AuditId,
@@ -281,21 +276,11 @@ impl Draft {
         let data = serde_json::to_value(event)
             .map_err(|_error| crate::value::DecodeError::new("JSON event"))
             .and_then(|value| Json::new(&value));
-        Self {
-            kind: E::KIND,
-            about: event.about(),
-            data,
-        }
+        Self { kind: E::KIND, about: event.about(), data }
     }
 
     pub(crate) fn record(self, cx: &RequestContext) -> Result<AuditRecord, AuthError> {
-        let About {
-            outcome,
-            principal,
-            session,
-            flow,
-            method,
-        } = self.about;
+        let About { outcome, principal, session, flow, method } = self.about;
         Ok(AuditRecord {
             id: cx.new_id(),
             kind: self.kind.to_owned(),
@@ -351,18 +336,10 @@ impl AuditLog {
         if act == Act::Withdraws {
             return;
         }
-        for (logger, _) in self
-            .loggers
-            .iter()
-            .filter(|(_, role)| *role == LoggerRole::Required)
-        {
+        for (logger, _) in self.loggers.iter().filter(|(_, role)| *role == LoggerRole::Required) {
             for entry in entries {
                 if let Err(error) = logger.settled(entry, Settlement::Aborted).await {
-                    tracing::warn!(
-                        logger = logger.id(),
-                        error,
-                        "an audit logger was not told of an aborted act"
-                    );
+                    tracing::warn!(logger = logger.id(), error, "an audit logger was not told of an aborted act");
                 }
             }
         }
@@ -376,8 +353,8 @@ impl AuditLog {
             if self.loggers.is_empty() && subscribers == 0 {
                 continue;
             }
-            let data = serde_json::to_value(entry)
-                .map_err(|error| AuthError::new(&codes::INTERNAL).caused_by(error))?;
+            let data =
+                serde_json::to_value(entry).map_err(|error| AuthError::new(&codes::INTERNAL).caused_by(error))?;
             let told = |position: usize| Payload::new(serde_json::json!({ "to": position, "entry": data }));
             messages.extend((0..self.loggers.len()).map(|at| (LOGGERS, told(at))));
             messages.extend((0..subscribers).map(|at| (SUBSCRIBERS, told(at))));
@@ -386,10 +363,7 @@ impl AuditLog {
     }
 
     pub(crate) fn insertion(&self, record: AuditRecord) -> Op {
-        Op::Insert {
-            def: self.records.table.def.clone(),
-            values: record.into_values(),
-        }
+        Op::Insert { def: self.records.table.def.clone(), values: record.into_values() }
     }
 
     /// Whether a commit whose outcome is unknown has landed.
@@ -418,11 +392,7 @@ impl Deliver for AuditDelivery {
             };
             return logger.settled(&told.entry, Settlement::Committed).await;
         }
-        match audit
-            .subscribers
-            .get(told.entry.kind.as_str())
-            .and_then(|all| all.get(told.to))
-        {
+        match audit.subscribers.get(told.entry.kind.as_str()).and_then(|all| all.get(told.to)) {
             Some(subscriber) => subscriber.notice(cx, &told.entry).await,
             None => Ok(()),
         }
@@ -430,10 +400,7 @@ impl Deliver for AuditDelivery {
 }
 
 pub(crate) fn deliveries() -> [(&'static str, Arc<dyn Deliver>); 2] {
-    [
-        (LOGGERS, Arc::new(AuditDelivery)),
-        (SUBSCRIBERS, Arc::new(AuditDelivery)),
-    ]
+    [(LOGGERS, Arc::new(AuditDelivery)), (SUBSCRIBERS, Arc::new(AuditDelivery))]
 }
 
 /// Counts of what was turned away before anything was judged, until a job writes them down.
@@ -442,8 +409,11 @@ pub(crate) fn deliveries() -> [(&'static str, Arc<dyn Deliver>); 2] {
 /// [`TurnedAway::RECORDS_PER_FLUSH`] of them.
 #[derive(Default)]
 pub(crate) struct TurnedAway {
-    counts: Mutex<HashMap<(TenantId, &'static str, Option<IpAddr>), u64>>,
+    counts: Mutex<HashMap<TurnedAwayKey, u64>>,
 }
+
+/// Whose, why, and from which client prefix.
+type TurnedAwayKey = (TenantId, &'static str, Option<IpAddr>);
 
 /// Requests that were turned away before anything was judged, counted together.
 #[derive(Debug, Serialize)]
@@ -480,16 +450,9 @@ impl TurnedAway {
     fn drain(&self) -> Vec<(TenantId, RateLimited)> {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let keys: Vec<_> = counts.keys().take(Self::RECORDS_PER_FLUSH).copied().collect();
-        let take = |key: (TenantId, &'static str, Option<IpAddr>)| {
+        let take = |key: TurnedAwayKey| {
             let count = counts.remove(&key).unwrap_or(0);
-            (
-                key.0,
-                RateLimited {
-                    reason: key.1,
-                    client_prefix: key.2,
-                    count,
-                },
-            )
+            (key.0, RateLimited { reason: key.1, client_prefix: key.2, count })
         };
         keys.into_iter().map(take).collect()
     }

@@ -1,6 +1,6 @@
 //! Writes to be made, and the proof that they were made.
 
-use std::{collections::HashSet, fmt, marker::PhantomData};
+use std::{fmt, marker::PhantomData};
 
 use serde_json::Value as JsonValue;
 use zeroize::Zeroizing;
@@ -9,15 +9,13 @@ use crate::{
     audit::{AuditEvent, Draft},
     collection::{At, Collection},
     context::RequestContext,
-    entity::{
-        Change, Column, Def, Entity, Ephemeral, Index, Key, PrefixOf, Recorded, Unique, Volatile, When,
-    },
+    entity::{Change, Column, Entity, EntityDef, Ephemeral, Index, Key, PrefixOf, Recorded, Unique, Volatile, When},
     error::{AuthError, ErrorCode, codes},
     id::{AuditId, Id},
     outbox::Payload,
     secret::{Secret, SecretText, TokenKind},
-    store::{Done, Op, StoreError},
-    value::{ColumnKind, Value},
+    store::{Done, Op, Set, StoreError},
+    value::Value,
 };
 
 /// Writes that land together with their audit record, or not at all.
@@ -52,21 +50,12 @@ impl Batch {
     /// Starts a batch for this request.
     #[must_use]
     pub fn new(cx: &RequestContext) -> Self {
-        Self {
-            id: cx.new_id(),
-            entries: Vec::new(),
-            secrets: Vec::new(),
-            messages: Vec::new(),
-            records: Vec::new(),
-        }
+        Self { id: cx.new_id(), entries: Vec::new(), secrets: Vec::new(), messages: Vec::new(), records: Vec::new() }
     }
 
     /// Adds a row; a taken key is a conflict.
     pub fn insert<E: Entity>(&mut self, into: &Collection<E>, row: E) -> Written<'_> {
-        self.push(Op::Insert {
-            def: into.table.def.clone(),
-            values: row.into_values(),
-        })
+        self.push(Op::Insert { def: into.table.def.clone(), values: row.into_values() })
     }
 
     /// Changes a row that is present and meets the guards.
@@ -79,13 +68,7 @@ impl Batch {
     ) -> Written<'_> {
         let guards = guards.into_iter().map(|when| when.guard).collect();
         let set = changes.into_iter().map(|change| change.set).collect();
-        self.push(Op::Update {
-            def: of.table.def.clone(),
-            at: at.lookup,
-            guards,
-            version: None,
-            set,
-        })
+        self.push(Op::Update { def: of.table.def.clone(), at: at.lookup, guards, version: None, set })
     }
 
     /// Removes a row that is present and meets the guards.
@@ -96,11 +79,7 @@ impl Batch {
         guards: impl IntoIterator<Item = When<E>>,
     ) -> Written<'_> {
         let guards = guards.into_iter().map(|when| when.guard).collect();
-        self.push(Op::Take {
-            def: from.table.def.clone(),
-            at: at.lookup,
-            guards,
-        })
+        self.push(Op::Take { def: from.table.def.clone(), at: at.lookup, guards })
     }
 
     /// Removes every row under an index prefix but one; removing none is no error.
@@ -112,12 +91,7 @@ impl Batch {
         except: Option<E::Id>,
     ) {
         let (def, index, prefix) = (from.table.def.clone(), index.position(), prefix.into_values());
-        self.push(Op::Purge {
-            def,
-            index,
-            prefix,
-            except: except.map(Into::into),
-        });
+        self.push(Op::Purge { def, index, prefix, except: except.map(Into::into) });
     }
 
     /// Adds to a counter, making its row as given if it is absent.
@@ -131,15 +105,7 @@ impl Batch {
     ) -> Written<'_> {
         let Bump { by, floor, max } = bump;
         let (def, index, column) = (of.table.def.clone(), index.position(), column.position());
-        self.push(Op::Bump {
-            def,
-            index,
-            values: row.into_values(),
-            column,
-            by,
-            floor,
-            max,
-        })
+        self.push(Op::Bump { def, index, values: row.into_values(), column, by, floor, max })
     }
 
     /// Demands that a row is present and meets the guards when the batch lands.
@@ -150,11 +116,7 @@ impl Batch {
         guards: impl IntoIterator<Item = When<E>>,
     ) -> Written<'_> {
         let guards = guards.into_iter().map(|when| when.guard).collect();
-        self.push(Op::Ensure {
-            def: of.table.def.clone(),
-            at: at.lookup,
-            guards,
-        })
+        self.push(Op::Ensure { def: of.table.def.clone(), at: at.lookup, guards })
     }
 
     /// Draws a secret. Store its hash in this batch; the receipt of this batch gives out its text.
@@ -204,9 +166,7 @@ impl Batch {
         let entries = &mut self.entries;
         let at = entries.len();
         entries.push(Entry { op, lost: None });
-        Written {
-            entry: entries.get_mut(at),
-        }
+        Written { entry: entries.get_mut(at) }
     }
 }
 
@@ -292,8 +252,7 @@ impl EphemeralBatch {
         guards: impl IntoIterator<Item = When<E>>,
         changes: impl IntoIterator<Item = Change<E, Volatile>>,
     ) -> Written<'_> {
-        self.0
-            .update(of, at, guards, changes.into_iter().map(Change::from))
+        self.0.update(of, at, guards, changes.into_iter().map(Change::from))
     }
 }
 
@@ -329,22 +288,12 @@ impl<E> Receipt<E> {
     /// # Errors
     ///
     /// [`codes::INTERNAL`] if the secret belongs to another batch.
-    pub fn token(
-        &self,
-        kind: &TokenKind,
-        id: impl Into<Id>,
-        secret: &Secret,
-    ) -> Result<SecretText, AuthError> {
+    pub fn token(&self, kind: &TokenKind, id: impl Into<Id>, secret: &Secret) -> Result<SecretText, AuthError> {
         reveal(self.batch, &self.secrets, kind, id.into(), secret)
     }
 
     pub(crate) fn retype<F>(self) -> Receipt<F> {
-        Receipt {
-            batch: self.batch,
-            audit_id: self.audit_id,
-            secrets: self.secrets,
-            of: PhantomData,
-        }
+        Receipt { batch: self.batch, audit_id: self.audit_id, secrets: self.secrets, of: PhantomData }
     }
 }
 
@@ -412,12 +361,7 @@ impl RequestContext {
             audit.aborted(E::ACT, &entries).await;
             return Err(translate(error, &lost));
         }
-        Ok(Receipt {
-            batch: batch.id,
-            audit_id,
-            secrets: batch.secrets,
-            of: PhantomData,
-        })
+        Ok(Receipt { batch: batch.id, audit_id, secrets: batch.secrets, of: PhantomData })
     }
 
     /// Writes a batch that needs no record, all or nothing; returns what each op did.
@@ -433,11 +377,7 @@ impl RequestContext {
             ops.push(op);
             lost.push(code);
         }
-        self.engine
-            .store
-            .commit(&self.scope(), &ops, self.now())
-            .await
-            .map_err(|error| translate(error, &lost))
+        self.engine.store.commit(&self.scope(), &ops, self.now()).await.map_err(|error| translate(error, &lost))
     }
 }
 
@@ -460,45 +400,38 @@ fn check_text(op: &Op) -> Result<(), AuthError> {
     let def = op.def();
     match op {
         Op::Insert { values, .. } | Op::Bump { values, .. } => {
-            let indexed = indexed_columns(def);
-            values
-                .iter()
-                .enumerate()
-                .try_for_each(|(at, value)| holdable(value, indexed.contains(&at)))
+            values.iter().enumerate().try_for_each(|(at, value)| holdable(value, Place::of(def, at)))
         }
-        Op::Update { set, .. } => {
-            let indexed = indexed_columns(def);
-            set.iter().try_for_each(|set| match set {
-                crate::store::Set::To(at, value) => holdable(value, indexed.contains(at)),
-                crate::store::Set::Add(..) => Ok(()),
-            })
-        }
+        Op::Update { set, .. } => set.iter().try_for_each(|set| match set {
+            Set::To(at, value) => holdable(value, Place::of(def, *at)),
+            Set::Add(..) => Ok(()),
+        }),
         Op::Take { .. } | Op::Purge { .. } | Op::Ensure { .. } => Ok(()),
     }
 }
 
-fn indexed_columns(def: &Def) -> HashSet<usize> {
-    let text = |at: &usize| {
-        def.columns
-            .get(*at)
-            .is_some_and(|column| column.kind == ColumnKind::Text)
-    };
-    def.indexes
-        .iter()
-        .flat_map(|index| &index.columns)
-        .copied()
-        .filter(text)
-        .collect()
-}
-
-fn holdable(value: &Value, indexed: bool) -> Result<(), AuthError> {
-    match value {
-        Value::Text(text) | Value::Json(text) if text.contains('\0') => {
+fn holdable(value: &Value, place: Place) -> Result<(), AuthError> {
+    match (value, place) {
+        (Value::Text(text) | Value::Json(text), _) if text.contains('\0') => {
             Err(AuthError::new(&codes::INVALID_INPUT).because("text with U+0000"))
         }
-        Value::Text(text) if indexed && text.chars().nth(INDEXED_TEXT).is_some() => {
+        (Value::Text(text), Place::Indexed) if text.chars().nth(INDEXED_TEXT).is_some() => {
             Err(AuthError::new(&codes::INVALID_INPUT).because("indexed text of more than 255 characters"))
         }
         _ => Ok(()),
+    }
+}
+
+/// Whether a column takes part in an index.
+#[derive(Clone, Copy)]
+enum Place {
+    Indexed,
+    Plain,
+}
+
+impl Place {
+    fn of(def: &EntityDef, column: usize) -> Self {
+        let indexed = def.indexes.iter().any(|index| index.columns.contains(&column));
+        if indexed { Self::Indexed } else { Self::Plain }
     }
 }

@@ -58,9 +58,7 @@ pub struct BuildError {
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the authentication setup is not complete:")?;
-        self.problems
-            .iter()
-            .try_for_each(|problem| write!(f, "\n- {problem}"))
+        self.problems.iter().try_for_each(|problem| write!(f, "\n- {problem}"))
     }
 }
 
@@ -168,34 +166,17 @@ impl Builder {
             return Err(problems.into());
         };
 
-        let tables: BTreeMap<&'static str, Arc<Table>> = defs
-            .iter()
-            .map(|def| (def.table, Table::new(def.clone(), store.clone())))
-            .collect();
+        let tables: BTreeMap<&'static str, Arc<Table>> =
+            defs.iter().map(|def| (def.table, Table::new(def.clone(), store.clone()))).collect();
         let own = OwnTables(&tables);
         let mut parts = self.register(&manifests, &tables, &keys, &mut problems);
-        parts
-            .operations
-            .extend(operations::all().into_iter().map(|operation| (CORE, operation)));
-        let sweep = Sweep {
-            defs: defs.iter().filter(|def| def.expiry.is_some()).cloned().collect(),
-        };
+        parts.operations.extend(operations::all().into_iter().map(|operation| (CORE, operation)));
+        let sweep = Sweep { defs: defs.iter().filter(|def| def.expiry.is_some()).cloned().collect() };
         let every = std::time::Duration::from_secs(60);
-        parts.jobs.push((
-            CORE,
-            Job {
-                id: "core.sweep",
-                every,
-                task: Arc::new(sweep),
-            },
-        ));
-        parts
-            .receivers
-            .extend(deliveries().map(|(topic, receiver)| (CORE, topic, receiver)));
+        parts.jobs.push((CORE, Job { id: "core.sweep", every, task: Arc::new(sweep) }));
+        parts.receivers.extend(deliveries().map(|(topic, receiver)| (CORE, topic, receiver)));
         if let Some(notifier) = self.notifier.take() {
-            parts
-                .receivers
-                .push((CORE, NOTICES, Arc::new(NoticeDelivery(notifier))));
+            parts.receivers.push((CORE, NOTICES, Arc::new(NoticeDelivery(notifier))));
         }
 
         let capabilities = resolve(&mut parts, &mut problems);
@@ -211,21 +192,10 @@ impl Builder {
             "finds principals; add authkit-account or one with a user store of your own",
             &mut problems,
         );
-        one(
-            parts.sessions.len(),
-            "keeps sessions; add authkit-session",
-            &mut problems,
-        );
-        one(
-            parts.tokens.len(),
-            "shows sessions to clients; add authkit-session",
-            &mut problems,
-        );
+        one(parts.sessions.len(), "keeps sessions; add authkit-session", &mut problems);
+        one(parts.tokens.len(), "shows sessions to clients; add authkit-session", &mut problems);
         if parts.verifiers.is_empty() {
-            problems.add(
-                CORE,
-                "no plugin verifies anything; add authkit-password or another method",
-            );
+            problems.add(CORE, "no plugin verifies anything; add authkit-password or another method");
         }
         let (Some((_, users)), Some((_, sessions)), Some((_, tokens))) =
             (parts.users.pop(), parts.sessions.pop(), parts.tokens.pop())
@@ -235,8 +205,7 @@ impl Builder {
         let (Some(spine), Some(audit_records), Some(rows)) = (own.spine(), own.of(), own.of()) else {
             return Err(problems.into());
         };
-        let (Some(flows), Some(grants), Some(counters), Some(job_rows)) =
-            (own.of(), own.of(), own.of(), own.of())
+        let (Some(flows), Some(grants), Some(counters), Some(job_rows)) = (own.of(), own.of(), own.of(), own.of())
         else {
             return Err(problems.into());
         };
@@ -264,81 +233,38 @@ impl Builder {
             job_rows,
             audit: AuditLog {
                 records: audit_records,
-                loggers: parts
-                    .loggers
-                    .into_iter()
-                    .map(|(_, logger, role)| (logger, role))
-                    .collect(),
+                loggers: parts.loggers.into_iter().map(|(_, logger, role)| (logger, role)).collect(),
                 subscribers,
                 turned_away: TurnedAway::default(),
             },
             outbox: Outbox {
                 rows,
-                receivers: parts
-                    .receivers
-                    .into_iter()
-                    .map(|(_, topic, receiver)| (topic, receiver))
-                    .collect(),
+                receivers: parts.receivers.into_iter().map(|(_, topic, receiver)| (topic, receiver)).collect(),
             },
             users,
-            identifiers: IdentifierKinds(
-                parts
-                    .identifiers
-                    .into_iter()
-                    .map(|(_, kind)| (kind.kind(), kind))
-                    .collect(),
-            ),
+            identifiers: IdentifierKinds(parts.identifiers.into_iter().map(|(_, kind)| (kind.kind(), kind)).collect()),
             sessions,
             tokens,
-            verifiers: parts
-                .verifiers
-                .into_iter()
-                .map(|(_, method, verifier)| (method, verifier))
-                .collect(),
-            enrollers: parts
-                .enrollers
-                .into_iter()
-                .map(|(_, method, enroller)| (method, enroller))
-                .collect(),
+            verifiers: parts.verifiers.into_iter().map(|(_, method, verifier)| (method, verifier)).collect(),
+            enrollers: parts.enrollers.into_iter().map(|(_, method, enroller)| (method, enroller)).collect(),
             stages,
             jobs,
             capabilities,
         };
-        let mut operations: Vec<_> = parts
-            .operations
-            .into_iter()
-            .map(|(_, operation)| operation)
-            .collect();
+        let mut operations: Vec<_> = parts.operations.into_iter().map(|(_, operation)| operation).collect();
         operations.sort_by_key(|operation| (operation.path, operation.method));
-        let migrations = manifests
-            .into_iter()
-            .flat_map(|manifest| manifest.migrations)
-            .collect();
-        let whole = Whole {
-            engine: Arc::new(engine),
-            public_url,
-            prefix: self.prefix,
-            operations,
-            migrations,
-            defs,
-        };
-        Ok(AuthManager {
-            parts: Arc::new(whole),
-        })
+        let migrations = manifests.into_iter().flat_map(|manifest| manifest.migrations).collect();
+        let whole = Whole { engine: Arc::new(engine), public_url, prefix: self.prefix, operations, migrations, defs };
+        Ok(AuthManager { parts: Arc::new(whole) })
     }
 
     fn check_public_url(&self, problems: &mut Problems) -> Option<PublicUrl> {
-        let text = problems.demand(
-            self.public_url.as_deref(),
-            "there is no public_url; add .public_url(\"https://…\")",
-        )?;
+        let text =
+            problems.demand(self.public_url.as_deref(), "there is no public_url; add .public_url(\"https://…\")")?;
         match PublicUrl::parse(text) {
             Ok(url) if url.is_secure() || url.is_loopback() => Some(url),
             Ok(_) => {
-                problems.add(
-                    CORE,
-                    "public_url is not https; only a loopback address may be without",
-                );
+                problems.add(CORE, "public_url is not https; only a loopback address may be without");
                 None
             }
             Err(error) => {
@@ -349,22 +275,17 @@ impl Builder {
     }
 
     fn check_keys(&self, url: Option<&PublicUrl>, problems: &mut Problems) -> Option<KeyRing> {
-        let missing =
-            "there are no keys; add .keys(KeyRing::from_env()?), or KeyRing::dev_file for development";
+        let missing = "there are no keys; add .keys(KeyRing::from_env()?), or KeyRing::dev_file for development";
         let keys = problems.demand(self.keys.clone(), missing)?;
         if keys.is_for_development() && url.is_some_and(|url| !url.is_loopback()) {
-            problems.add(
-                CORE,
-                "a development key file serves only a loopback public_url; use KeyRing::from_env()",
-            );
+            problems.add(CORE, "a development key file serves only a loopback public_url; use KeyRing::from_env()");
         }
         Some(keys)
     }
 
     fn check_prefix(&self, problems: &mut Problems) {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_');
-        let well_formed =
-            self.prefix.is_empty() || (self.prefix.starts_with('/') && !self.prefix.ends_with('/'));
+        let well_formed = self.prefix.is_empty() || (self.prefix.starts_with('/') && !self.prefix.ends_with('/'));
         if !well_formed || !self.prefix.chars().all(plain) {
             problems.add(CORE, "the prefix has to be empty or like /v1");
         }
@@ -381,8 +302,7 @@ impl Builder {
         };
         for section in sections.keys() {
             if !manifests.iter().any(|manifest| manifest.id == section) {
-                let text =
-                    format!("the configuration has a section [{section}], but no such plugin is registered");
+                let text = format!("the configuration has a section [{section}], but no such plugin is registered");
                 problems.add(CORE, text);
             }
         }
@@ -448,32 +368,18 @@ impl Problems {
             owners.entry(name).or_default().push(plugin);
         }
         for (name, plugins) in owners.into_iter().filter(|(_, plugins)| plugins.len() > 1) {
-            self.add(
-                CORE,
-                format!(
-                    "the {what} {name} is declared more than once, by {}",
-                    plugins.join(" and ")
-                ),
-            );
+            self.add(CORE, format!("the {what} {name} is declared more than once, by {}", plugins.join(" and ")));
         }
     }
 
     fn none(&self) -> Result<(), BuildError> {
-        if self.all.is_empty() {
-            Ok(())
-        } else {
-            Err(BuildError {
-                problems: self.all.iter().cloned().collect(),
-            })
-        }
+        if self.all.is_empty() { Ok(()) } else { Err(BuildError { problems: self.all.iter().cloned().collect() }) }
     }
 }
 
 impl From<Problems> for BuildError {
     fn from(problems: Problems) -> Self {
-        Self {
-            problems: problems.all.into_iter().collect(),
-        }
+        Self { problems: problems.all.into_iter().collect() }
     }
 }
 
@@ -482,16 +388,11 @@ struct OwnTables<'t>(&'t BTreeMap<&'static str, Arc<Table>>);
 
 impl OwnTables<'_> {
     fn of<E: Entity>(&self) -> Option<Collection<E>> {
-        self.0
-            .get(E::def().table)
-            .map(|table| Collection::new(table.clone()))
+        self.0.get(E::def().table).map(|table| Collection::new(table.clone()))
     }
 
     fn spine(&self) -> Option<Spine> {
-        Some(Spine {
-            principals: self.of()?,
-            enrolments: self.of()?,
-        })
+        Some(Spine { principals: self.of()?, enrolments: self.of()? })
     }
 }
 
@@ -511,54 +412,25 @@ fn core_manifest() -> Manifest {
 }
 
 fn check_names(manifests: &[Manifest], problems: &mut Problems) {
-    problems.unique(
-        "plugin",
-        manifests.iter().map(|manifest| (manifest.id, manifest.id)),
-    );
-    let errors = |manifest: &'_ Manifest| {
-        manifest
-            .errors
-            .iter()
-            .map(|error| (manifest.id, error.code))
-            .collect::<Vec<_>>()
-    };
+    problems.unique("plugin", manifests.iter().map(|manifest| (manifest.id, manifest.id)));
+    let errors =
+        |manifest: &'_ Manifest| manifest.errors.iter().map(|error| (manifest.id, error.code)).collect::<Vec<_>>();
     problems.unique("error code", manifests.iter().flat_map(errors));
-    let events = |manifest: &'_ Manifest| {
-        manifest
-            .events
-            .iter()
-            .map(|kind| (manifest.id, *kind))
-            .collect::<Vec<_>>()
-    };
+    let events = |manifest: &'_ Manifest| manifest.events.iter().map(|kind| (manifest.id, *kind)).collect::<Vec<_>>();
     problems.unique("event", manifests.iter().flat_map(events));
-    let tables = |manifest: &'_ Manifest| {
-        manifest
-            .entities
-            .iter()
-            .map(|def| (manifest.id, def.table))
-            .collect::<Vec<_>>()
-    };
+    let tables =
+        |manifest: &'_ Manifest| manifest.entities.iter().map(|def| (manifest.id, def.table)).collect::<Vec<_>>();
     problems.unique("table", manifests.iter().flat_map(tables));
     for manifest in manifests.iter().filter(|manifest| manifest.id != CORE) {
-        for error in manifest
-            .errors
-            .iter()
-            .filter(|error| !error.code.starts_with(&format!("{}.", manifest.id)))
-        {
-            problems.add(
-                manifest.id,
-                format!("the error code {} has to begin with {}.", error.code, manifest.id),
-            );
+        for error in manifest.errors.iter().filter(|error| !error.code.starts_with(&format!("{}.", manifest.id))) {
+            problems.add(manifest.id, format!("the error code {} has to begin with {}.", error.code, manifest.id));
         }
     }
 }
 
 /// Folds the histories and compares them with the entities as declared.
 fn check_schema(manifests: &[Manifest], problems: &mut Problems) -> Vec<Def> {
-    let steps: Vec<_> = manifests
-        .iter()
-        .flat_map(|manifest| manifest.migrations.iter().cloned())
-        .collect();
+    let steps: Vec<_> = manifests.iter().flat_map(|manifest| manifest.migrations.iter().cloned()).collect();
     let (defs, faults) = fold(&steps);
     for fault in faults {
         problems.add(CORE, fault);
@@ -584,21 +456,12 @@ fn check_entity(plugin: &'static str, def: &EntityDef, defs: &[Def], problems: &
     let table = def.table;
     for reference in &def.references {
         match defs.iter().find(|other| other.table == reference.table) {
-            None => problems.add(
-                plugin,
-                format!("{table} refers to {}, which no plugin declares", reference.table),
-            ),
+            None => problems.add(plugin, format!("{table} refers to {}, which no plugin declares", reference.table)),
             Some(other) if other.reach != def.reach => {
-                problems.add(
-                    plugin,
-                    format!("{table} refers to {}, which has another reach", other.table),
-                );
+                problems.add(plugin, format!("{table} refers to {}, which has another reach", other.table));
             }
             Some(other) if other.expiry.is_some() => {
-                problems.add(
-                    plugin,
-                    format!("{table} refers to {}, whose rows expire", other.table),
-                );
+                problems.add(plugin, format!("{table} refers to {}, whose rows expire", other.table));
             }
             Some(_) => {}
         }
@@ -606,60 +469,33 @@ fn check_entity(plugin: &'static str, def: &EntityDef, defs: &[Def], problems: &
     for index in &def.indexes {
         for column in index.columns.iter().filter_map(|at| def.columns.get(*at)) {
             if column.kind == ColumnKind::Json {
-                problems.add(
-                    plugin,
-                    format!(
-                        "the index {} of {table} holds JSON, which has no order",
-                        index.name
-                    ),
-                );
+                problems.add(plugin, format!("the index {} of {table} holds JSON, which has no order", index.name));
             }
             if column.volatile && index.unique {
-                problems.add(
-                    plugin,
-                    format!(
-                        "the unique index {} of {table} holds a volatile column",
-                        index.name
-                    ),
-                );
+                problems.add(plugin, format!("the unique index {} of {table} holds a volatile column", index.name));
             }
         }
     }
     if def.durability == Durability::Ephemeral && def.columns.iter().any(|column| column.volatile) {
-        problems.add(
-            plugin,
-            format!("{table} is ephemeral, so its columns need not be volatile"),
-        );
+        problems.add(plugin, format!("{table} is ephemeral, so its columns need not be volatile"));
     }
 }
 
 fn check_store(store: &dyn Store, problems: &mut Problems) {
     let capabilities = store.capabilities();
     if capabilities.batches != BatchSpan::Everything {
-        problems.add(
-            CORE,
-            "the store cannot write several entities in one commit, so it cannot be the main store",
-        );
+        problems.add(CORE, "the store cannot write several entities in one commit, so it cannot be the main store");
     }
     if capabilities.durability != Acknowledgement::Kept {
-        problems.add(
-            CORE,
-            "the store may lose acknowledged writes, so it cannot be the main store",
-        );
+        problems.add(CORE, "the store may lose acknowledged writes, so it cannot be the main store");
     }
 }
 
 /// Fills what was required from what was provided.
 fn resolve(parts: &mut Parts, problems: &mut Problems) -> HashMap<TypeId, Capability> {
-    problems.unique(
-        "capability",
-        parts.provided.iter().map(|(plugin, _, name, _)| (*plugin, *name)),
-    );
-    let provided: HashMap<TypeId, Capability> = parts
-        .provided
-        .drain(..)
-        .map(|(_, id, _, capability)| (id, capability))
-        .collect();
+    problems.unique("capability", parts.provided.iter().map(|(plugin, _, name, _)| (*plugin, *name)));
+    let provided: HashMap<TypeId, Capability> =
+        parts.provided.drain(..).map(|(_, id, _, capability)| (id, capability)).collect();
     for (plugin, name, resolve) in parts.required.drain(..) {
         if !resolve(&provided) {
             problems.add(plugin, format!("needs {name}, which no plugin provides"));
@@ -670,39 +506,21 @@ fn resolve(parts: &mut Parts, problems: &mut Problems) -> HashMap<TypeId, Capabi
 
 /// Sorts stages by what they demand, then by id; the same for every order of registration.
 fn order_stages(stages: Vec<(&'static str, Arc<dyn Stage>)>, problems: &mut Problems) -> Vec<Arc<dyn Stage>> {
-    problems.unique(
-        "stage",
-        stages.iter().map(|(plugin, stage)| (*plugin, stage.id())),
-    );
+    problems.unique("stage", stages.iter().map(|(plugin, stage)| (*plugin, stage.id())));
     let ids: BTreeSet<&str> = stages.iter().map(|(_, stage)| stage.id()).collect();
     for (plugin, stage) in &stages {
         for before in stage.order().after.iter().filter(|before| !ids.contains(*before)) {
-            problems.add(
-                plugin,
-                format!(
-                    "the stage {} runs after {before}, which nobody registers",
-                    stage.id()
-                ),
-            );
+            problems.add(plugin, format!("the stage {} runs after {before}, which nobody registers", stage.id()));
         }
     }
     let mut waiting: BTreeMap<&str, Arc<dyn Stage>> =
         stages.into_iter().map(|(_, stage)| (stage.id(), stage)).collect();
     let mut ordered: Vec<Arc<dyn Stage>> = Vec::new();
     while !waiting.is_empty() {
-        let free = |stage: &Arc<dyn Stage>| {
-            !stage
-                .order()
-                .after
-                .iter()
-                .any(|before| waiting.contains_key(before))
-        };
+        let free = |stage: &Arc<dyn Stage>| !stage.order().after.iter().any(|before| waiting.contains_key(before));
         let Some(next) = waiting.iter().find(|(_, stage)| free(stage)).map(|(id, _)| *id) else {
             let circle: Vec<&str> = waiting.keys().copied().collect();
-            problems.add(
-                CORE,
-                format!("the stages {} wait for each other", circle.join(", ")),
-            );
+            problems.add(CORE, format!("the stages {} wait for each other", circle.join(", ")));
             break;
         };
         ordered.extend(waiting.remove(next));
@@ -711,44 +529,14 @@ fn order_stages(stages: Vec<(&'static str, Arc<dyn Stage>)>, problems: &mut Prob
 }
 
 fn check_parts(parts: &Parts, manifests: &[Manifest], problems: &mut Problems) {
-    problems.unique(
-        "method",
-        parts
-            .verifiers
-            .iter()
-            .map(|(plugin, method, _)| (*plugin, method.clone())),
-    );
-    problems.unique(
-        "enroller",
-        parts
-            .enrollers
-            .iter()
-            .map(|(plugin, method, _)| (*plugin, method.clone())),
-    );
-    problems.unique(
-        "identifier kind",
-        parts
-            .identifiers
-            .iter()
-            .map(|(plugin, kind)| (*plugin, kind.kind())),
-    );
+    problems.unique("method", parts.verifiers.iter().map(|(plugin, method, _)| (*plugin, method.clone())));
+    problems.unique("enroller", parts.enrollers.iter().map(|(plugin, method, _)| (*plugin, method.clone())));
+    problems.unique("identifier kind", parts.identifiers.iter().map(|(plugin, kind)| (*plugin, kind.kind())));
     problems.unique("job", parts.jobs.iter().map(|(plugin, job)| (*plugin, job.id)));
-    problems.unique(
-        "topic",
-        parts.receivers.iter().map(|(plugin, topic, _)| (*plugin, *topic)),
-    );
-    problems.unique(
-        "audit logger",
-        parts
-            .loggers
-            .iter()
-            .map(|(plugin, logger, _)| (*plugin, logger.id())),
-    );
+    problems.unique("topic", parts.receivers.iter().map(|(plugin, topic, _)| (*plugin, *topic)));
+    problems.unique("audit logger", parts.loggers.iter().map(|(plugin, logger, _)| (*plugin, logger.id())));
     let route = |(plugin, operation): &(&'static str, crate::operation::Operation)| {
-        (
-            *plugin,
-            format!("{} {}", operation.method.as_str(), operation.path),
-        )
+        (*plugin, format!("{} {}", operation.method.as_str(), operation.path))
     };
     problems.unique("route", parts.operations.iter().map(route));
     for (plugin, method, _) in &parts.enrollers {

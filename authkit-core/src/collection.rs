@@ -6,9 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     context::RequestContext,
-    entity::{
-        Column, Def, Entity, EntityDef, Index, Key, Ordered, PrefixOf, Projection, Reach, Unique, When,
-    },
+    entity::{Column, Def, Entity, EntityDef, Index, Key, Ordered, PrefixOf, Projection, Reach, Unique, When},
     error::{AuthError, codes},
     id::{Id, TenantId},
     keys::{Sealed, base64url, from_base64url},
@@ -37,9 +35,7 @@ impl Table {
             Reach::Global => TenantId::DEFAULT,
         };
         if row.tenant != tenant {
-            return Err(
-                AuthError::new(&codes::INTERNAL).because("the store returned a row of another tenant")
-            );
+            return Err(AuthError::new(&codes::INTERNAL).because("the store returned a row of another tenant"));
         }
         Ok(row)
     }
@@ -56,10 +52,7 @@ pub struct ReadOnly<E>(Collection<E>);
 
 impl<E> Clone for Collection<E> {
     fn clone(&self) -> Self {
-        Self {
-            table: self.table.clone(),
-            of: PhantomData,
-        }
+        Self { table: self.table.clone(), of: PhantomData }
     }
 }
 
@@ -83,10 +76,7 @@ impl<E> fmt::Debug for ReadOnly<E> {
 
 impl<E: Entity> Collection<E> {
     pub(crate) fn new(table: Arc<Table>) -> Self {
-        Self {
-            table,
-            of: PhantomData,
-        }
+        Self { table, of: PhantomData }
     }
 
     pub(crate) fn lend(&self) -> ReadOnly<E> {
@@ -99,11 +89,7 @@ impl<E: Entity> Collection<E> {
     ///
     /// When the store fails or the row cannot be read.
     pub async fn get(&self, cx: &RequestContext, at: At<E>) -> Result<Option<E>, AuthError> {
-        let get = Get {
-            shape: self.table.whole.clone(),
-            at: at.lookup,
-            now: cx.now(),
-        };
+        let get = Get { shape: self.table.whole.clone(), at: at.lookup, now: cx.now() };
         let Some(row) = self.table.store.get(&cx.scope(), &get).await? else {
             return Ok(None);
         };
@@ -134,17 +120,8 @@ impl<E: Entity> Collection<E> {
 
     /// Prepares a read of some columns by primary key. Make it once, when the plugin registers.
     pub fn reader<C: Projection<E>>(&self, columns: C) -> Reader<E, C> {
-        let shape = Shape {
-            def: self.table.def.clone(),
-            columns: columns.positions(),
-            join: None,
-        };
-        Reader {
-            table: self.table.clone(),
-            columns,
-            shape: Arc::new(shape),
-            of: PhantomData,
-        }
+        let shape = Shape { def: self.table.def.clone(), columns: columns.positions(), join: None };
+        Reader { table: self.table.clone(), columns, shape: Arc::new(shape), of: PhantomData }
     }
 
     /// Prepares a read of some columns by primary key, together with columns of the row that `via` refers to.
@@ -160,23 +137,9 @@ impl<E: Entity> Collection<E> {
         J: Entity<Id = T>,
         D: Projection<J>,
     {
-        let join = Join {
-            via: via.position(),
-            def: other.0.table.def.clone(),
-            columns: joined.positions(),
-        };
-        let shape = Shape {
-            def: self.table.def.clone(),
-            columns: columns.positions(),
-            join: Some(join),
-        };
-        JoinedReader {
-            table: self.table.clone(),
-            columns,
-            joined,
-            shape: Arc::new(shape),
-            of: PhantomData,
-        }
+        let join = Join { via: via.position(), def: other.0.table.def.clone(), columns: joined.positions() };
+        let shape = Shape { def: self.table.def.clone(), columns: columns.positions(), join: Some(join) };
+        JoinedReader { table: self.table.clone(), columns, joined, shape: Arc::new(shape), of: PhantomData }
     }
 
     /// Encrypts a value for one column of one row.
@@ -194,12 +157,7 @@ impl<E: Entity> Collection<E> {
     where
         T: Serialize + DeserializeOwned,
     {
-        Ok(Sealed::seal(
-            cx.keys(),
-            &self.seal_context(cx, column.position(), row),
-            value,
-            cx.engine.rng.as_ref(),
-        )?)
+        Ok(Sealed::seal(cx.keys(), &self.seal_context(cx, column.position(), row), value, cx.engine.rng.as_ref())?)
     }
 
     /// Decrypts a column of one row.
@@ -224,15 +182,7 @@ impl<E: Entity> Collection<E> {
         let def = &self.table.def;
         let column = def.columns.get(column).map_or("", |c| c.name);
         let (tenant, row): (Id, Id) = (cx.tenant().into(), row.into());
-        [
-            def.table.as_bytes(),
-            b".",
-            column.as_bytes(),
-            b"\0",
-            tenant.as_bytes(),
-            row.as_bytes(),
-        ]
-        .concat()
+        [def.table.as_bytes(), b".", column.as_bytes(), b"\0", tenant.as_bytes(), row.as_bytes()].concat()
     }
 }
 
@@ -271,11 +221,7 @@ impl<E: Entity, C: Projection<E>> Reader<E, C> {
     ///
     /// When the store fails or the row cannot be read.
     pub async fn get(&self, cx: &RequestContext, at: At<E>) -> Result<Option<C::Output>, AuthError> {
-        let get = Get {
-            shape: self.shape.clone(),
-            at: at.lookup,
-            now: cx.now(),
-        };
+        let get = Get { shape: self.shape.clone(), at: at.lookup, now: cx.now() };
         let Some(row) = self.table.store.get(&cx.scope(), &get).await? else {
             return Ok(None);
         };
@@ -305,16 +251,8 @@ impl<E: Entity, C: Projection<E>, J: Entity, D: Projection<J>> JoinedReader<E, C
     /// # Errors
     ///
     /// When the store fails or a row cannot be read.
-    pub async fn get(
-        &self,
-        cx: &RequestContext,
-        at: At<E>,
-    ) -> Result<Option<(C::Output, D::Output)>, AuthError> {
-        let get = Get {
-            shape: self.shape.clone(),
-            at: at.lookup,
-            now: cx.now(),
-        };
+    pub async fn get(&self, cx: &RequestContext, at: At<E>) -> Result<Option<(C::Output, D::Output)>, AuthError> {
+        let get = Get { shape: self.shape.clone(), at: at.lookup, now: cx.now() };
         let Some(row) = self.table.store.get(&cx.scope(), &get).await? else {
             return Ok(None);
         };
@@ -343,26 +281,14 @@ impl<E: Entity> At<E> {
     /// By primary key.
     #[must_use]
     pub fn id(id: E::Id) -> Self {
-        let lookup = Lookup {
-            index: EntityDef::PRIMARY_KEY,
-            key: vec![Value::Id(id.into())],
-        };
-        Self {
-            lookup,
-            of: PhantomData,
-        }
+        let lookup = Lookup { index: EntityDef::PRIMARY_KEY, key: vec![Value::Id(id.into())] };
+        Self { lookup, of: PhantomData }
     }
 
     /// By a unique index.
     #[must_use]
     pub fn key<K: Key>(index: Index<E, K, Unique>, key: K) -> Self {
-        Self {
-            lookup: Lookup {
-                index: index.position(),
-                key: key.into_values(),
-            },
-            of: PhantomData,
-        }
+        Self { lookup: Lookup { index: index.position(), key: key.into_values() }, of: PhantomData }
     }
 }
 
@@ -484,6 +410,14 @@ pub struct Page<T> {
     pub next: Option<Cursor>,
 }
 
+impl<T> Page<T> {
+    /// The same page with each row made into something else.
+    #[must_use]
+    pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
+        Page { items: self.items.into_iter().map(f).collect(), next: self.next }
+    }
+}
+
 /// Where a page ended. Opaque text for clients; it opens nothing that the query would not show anyway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor(Vec<Value>);
@@ -498,11 +432,7 @@ impl Cursor {
     fn checked(self, def: &EntityDef, index: usize, prefix: usize) -> Result<Vec<Value>, AuthError> {
         let order = order_columns(def, index, prefix).iter().chain([&0]);
         let kinds: Vec<Option<ColumnKind>> = order.map(|at| def.columns.get(*at).map(|c| c.kind)).collect();
-        let fits = kinds.len() == self.0.len()
-            && kinds
-                .iter()
-                .zip(&self.0)
-                .all(|(kind, value)| *kind == value.kind());
+        let fits = kinds.len() == self.0.len() && kinds.iter().zip(&self.0).all(|(kind, value)| *kind == value.kind());
         if fits {
             Ok(self.0)
         } else {
@@ -541,15 +471,8 @@ impl Cursor {
         let mut rest = bytes.as_slice();
         let mut values = Vec::new();
         while let Some(([kind, high, low], tail)) = rest.split_first_chunk::<3>() {
-            let (content, tail) = tail
-                .split_at_checked(u16::from_be_bytes([*high, *low]).into())
-                .ok_or(INVALID)?;
-            let number = || {
-                content
-                    .try_into()
-                    .map(i64::from_be_bytes)
-                    .map_err(|_error| INVALID)
-            };
+            let (content, tail) = tail.split_at_checked(u16::from_be_bytes([*high, *low]).into()).ok_or(INVALID)?;
+            let number = || content.try_into().map(i64::from_be_bytes).map_err(|_error| INVALID);
             values.push(match kind {
                 b'b' => Value::Bool(content == [1]),
                 b'i' => Value::Int(number()?),
@@ -560,11 +483,7 @@ impl Cursor {
             });
             rest = tail;
         }
-        if rest.is_empty() && !values.is_empty() {
-            Ok(Self(values))
-        } else {
-            Err(INVALID)
-        }
+        if rest.is_empty() && !values.is_empty() { Ok(Self(values)) } else { Err(INVALID) }
     }
 }
 

@@ -91,12 +91,7 @@ pub struct RequestContext {
 impl RequestContext {
     pub(crate) fn new(engine: Arc<Engine>, tenant: TenantId, client: Client) -> Self {
         let now = engine.clock.now();
-        Self {
-            engine,
-            tenant,
-            client,
-            now,
-        }
+        Self { engine, tenant, client, now }
     }
 
     /// The tenant whose rows this request may reach.
@@ -158,13 +153,7 @@ mod tests {
 
     #[test]
     fn limits_count_ipv6_by_64_bits_and_every_spelling_of_ipv4_as_one() {
-        let prefix = |ip: &str| {
-            Client::default()
-                .ip(ip.parse::<IpAddr>().unwrap())
-                .prefix()
-                .unwrap()
-                .to_string()
-        };
+        let prefix = |ip: &str| Client::default().ip(ip.parse::<IpAddr>().unwrap()).prefix().unwrap().to_string();
         assert_eq!(prefix("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
         assert_eq!(prefix("2001:db8:1:2:ffff::1"), "2001:db8:1:2::");
         assert_eq!(prefix("203.0.113.7"), "203.0.113.7");

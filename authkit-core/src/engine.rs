@@ -57,30 +57,22 @@ impl Engine {
     }
 
     pub(crate) fn verifier(&self, method: &MethodId) -> Result<&dyn AnyVerifier, AuthError> {
-        let verifier = self
-            .verifiers
-            .get(method)
-            .ok_or(AuthError::new(&codes::UNKNOWN_METHOD))?;
+        let verifier = self.verifiers.get(method).ok_or(AuthError::new(&codes::UNKNOWN_METHOD))?;
         Ok(verifier.as_ref())
     }
 
     pub(crate) fn enroller(&self, method: &MethodId) -> Result<&dyn AnyEnroller, AuthError> {
-        let enroller = self
-            .enrollers
-            .get(method)
-            .ok_or(AuthError::new(&codes::UNKNOWN_METHOD))?;
+        let enroller = self.enrollers.get(method).ok_or(AuthError::new(&codes::UNKNOWN_METHOD))?;
         Ok(enroller.as_ref())
     }
 
     /// Stands for an identifier wherever the text itself may not: in counters and in the log.
     pub(crate) fn identifier_pseudonym(&self, parsed: Option<&Identifier>, typed: &str) -> [u8; 32] {
         match parsed {
-            Some(identifier) => self
-                .pseudonyms
-                .pseudonym(&[identifier.kind.as_bytes(), identifier.canonical.as_bytes()]),
-            None => self
-                .pseudonyms
-                .pseudonym(&[b"?", typed.to_lowercase().as_bytes()]),
+            Some(identifier) => {
+                self.pseudonyms.pseudonym(&[identifier.kind.as_bytes(), identifier.canonical.as_bytes()])
+            }
+            None => self.pseudonyms.pseudonym(&[b"?", typed.to_lowercase().as_bytes()]),
         }
     }
 

@@ -108,6 +108,7 @@ pub type Def = Arc<EntityDef>;
 /// One column of a table.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "two independent facts about a column")]
 pub struct ColumnDef {
     /// Column name.
     pub name: &'static str,
@@ -153,31 +154,15 @@ impl EntityDef {
     /// Starts a declaration with its primary key; the derive completes it.
     #[must_use]
     pub fn new(table: &'static str, reach: Reach, durability: Durability, columns: Vec<ColumnDef>) -> Self {
-        let primary_key = IndexDef {
-            name: "id",
-            columns: vec![0],
-            unique: true,
-        };
-        Self {
-            table,
-            reach,
-            durability,
-            columns,
-            indexes: vec![primary_key],
-            references: Vec::new(),
-            expiry: None,
-        }
+        let primary_key = IndexDef { name: "id", columns: vec![0], unique: true };
+        Self { table, reach, durability, columns, indexes: vec![primary_key], references: Vec::new(), expiry: None }
     }
 
     /// Adds an index over the columns at these positions.
     #[must_use]
     pub fn index(mut self, name: &'static str, columns: &[usize], uniqueness: Uniqueness) -> Self {
         let unique = matches!(uniqueness, Uniqueness::Unique);
-        self.indexes.push(IndexDef {
-            name,
-            columns: columns.to_vec(),
-            unique,
-        });
+        self.indexes.push(IndexDef { name, columns: columns.to_vec(), unique });
         self
     }
 
@@ -223,13 +208,7 @@ impl ColumnDef {
     /// Declares the column of a field.
     #[must_use]
     pub const fn new<T: Field>(name: &'static str) -> Self {
-        Self {
-            name,
-            kind: T::KIND,
-            nullable: T::NULLABLE,
-            volatile: false,
-            default: None,
-        }
+        Self { name, kind: T::KIND, nullable: T::NULLABLE, volatile: false, default: None }
     }
 
     /// Says that the column may be written without a record and without a new version.
@@ -257,10 +236,13 @@ pub enum Recorded {}
 #[expect(clippy::exhaustive_enums, reason = "a marker without values")]
 pub enum Volatile {}
 
+/// Ties a handle to types without owning any.
+type Marker<T> = PhantomData<fn() -> T>;
+
 /// The column `T` of entity `E`, as the derive declares it.
 pub struct Column<E, T, W = Recorded> {
     position: usize,
-    of: PhantomData<fn() -> (E, T, W)>,
+    of: Marker<(E, T, W)>,
 }
 
 impl<E, T, W> Clone for Column<E, T, W> {
@@ -282,10 +264,7 @@ impl<E, T, W> Column<E, T, W> {
     #[doc(hidden)]
     #[must_use]
     pub const fn at(position: usize) -> Self {
-        Self {
-            position,
-            of: PhantomData,
-        }
+        Self { position, of: PhantomData }
     }
 
     /// Position among the columns of the entity.
@@ -309,15 +288,8 @@ impl<E, T: Field, W> Column<E, T, W> {
     }
 
     fn when(self, comparison: Comparison, value: T) -> When<E> {
-        let guard = Guard {
-            column: self.position,
-            comparison,
-            value: value.into_value(),
-        };
-        When {
-            guard,
-            of: PhantomData,
-        }
+        let guard = Guard { column: self.position, comparison, value: value.into_value() };
+        When { guard, of: PhantomData }
     }
 }
 
@@ -366,7 +338,7 @@ impl<E, T: Field> Column<E, T, Volatile> {
 impl<E> Column<E, i64, Recorded> {
     /// Adds to the stored number, saturating nowhere: keep it far from the bounds.
     #[must_use]
-    pub fn add(self, by: i64) -> Change<E, Recorded> {
+    pub fn plus(self, by: i64) -> Change<E, Recorded> {
         Change::new(Set::Add(self.position, by))
     }
 }
@@ -416,7 +388,7 @@ impl<E, W> fmt::Debug for Change<E, W> {
 /// An index of `E` over columns of the types `K`, as the derive declares it.
 pub struct Index<E, K, U = Shared> {
     position: usize,
-    of: PhantomData<fn() -> (E, K, U)>,
+    of: Marker<(E, K, U)>,
 }
 
 /// Marks indexes in which rows may be equal.
@@ -448,10 +420,7 @@ impl<E, K, U> Index<E, K, U> {
     #[doc(hidden)]
     #[must_use]
     pub const fn at(position: usize) -> Self {
-        Self {
-            position,
-            of: PhantomData,
-        }
+        Self { position, of: PhantomData }
     }
 
     /// Position among the indexes of the entity; the primary key is 0.

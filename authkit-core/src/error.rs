@@ -147,13 +147,7 @@ impl AuthError {
     /// An error with nothing to add for the log.
     #[must_use]
     pub const fn new(code: &'static ErrorCode) -> Self {
-        Self {
-            code,
-            retry_after: None,
-            fields: Vec::new(),
-            internal: Internal::Nothing,
-            retry: None,
-        }
+        Self { code, retry_after: None, fields: Vec::new(), internal: Internal::Nothing, retry: None }
     }
 
     /// Adds why, for log and audit; never sent, and never data of the request.
@@ -180,10 +174,7 @@ impl AuthError {
     /// Adds what is wrong with one field; sent to the caller.
     #[must_use]
     pub fn field(mut self, field: &'static str, message: impl Into<String>) -> Self {
-        self.fields.push(FieldError {
-            field,
-            message: message.into(),
-        });
+        self.fields.push(FieldError { field, message: message.into() });
         self
     }
 
@@ -278,9 +269,6 @@ impl From<StoreError> for AuthError {
             StoreError::Corrupt(_) => &codes::INTERNAL,
         };
         let wait = matches!(code.class, Class::Unavailable).then_some(Duration::from_secs(1));
-        Self {
-            retry_after: wait,
-            ..Self::new(code).caused_by(error)
-        }
+        Self { retry_after: wait, ..Self::new(code).caused_by(error) }
     }
 }

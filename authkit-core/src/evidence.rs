@@ -92,11 +92,8 @@ pub enum Factor {
 #[serde(try_from = "Cow<'_, str>", into = "String")]
 pub struct Factors(u8);
 
-const FACTORS: [(Factor, &str); 3] = [
-    (Factor::Knowledge, "knowledge"),
-    (Factor::Possession, "possession"),
-    (Factor::Inherence, "inherence"),
-];
+const FACTORS: [(Factor, &str); 3] =
+    [(Factor::Knowledge, "knowledge"), (Factor::Possession, "possession"), (Factor::Inherence, "inherence")];
 
 impl Factors {
     /// No factor.
@@ -129,9 +126,7 @@ impl Factors {
 
 impl From<Factors> for String {
     fn from(factors: Factors) -> Self {
-        let named = FACTORS
-            .iter()
-            .filter(|(factor, _)| factors.0 & *factor as u8 != 0);
+        let named = FACTORS.iter().filter(|(factor, _)| factors.0 & *factor as u8 != 0);
         named.map(|(_, name)| *name).collect::<Vec<_>>().join(" ")
     }
 }
@@ -142,9 +137,7 @@ impl TryFrom<Cow<'_, str>> for Factors {
     fn try_from(text: Cow<'_, str>) -> Result<Self, DecodeError> {
         text.split_whitespace().try_fold(Self::NONE, |set, word| {
             let found = FACTORS.iter().find(|(_, name)| *name == word);
-            found
-                .map(|(factor, _)| Self(set.0 | *factor as u8))
-                .ok_or(DecodeError::new("set of factors"))
+            found.map(|(factor, _)| Self(set.0 | *factor as u8)).ok_or(DecodeError::new("set of factors"))
         })
     }
 }
@@ -282,14 +275,8 @@ pub(crate) fn attained<'e>(evidence: impl IntoIterator<Item = &'e Evidence>) -> 
 /// The method references of all proofs, each once, with `mfa` if there are two kinds of factor (RFC 8176 §2).
 pub(crate) fn references(evidence: &[Evidence]) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
-    let several = attained(evidence)
-        .is_some_and(|level| level >= Aal::Aal2)
-        .then(|| "mfa".to_owned());
-    for reference in evidence
-        .iter()
-        .flat_map(|proof| proof.amr.iter().cloned())
-        .chain(several)
-    {
+    let several = attained(evidence).is_some_and(|level| level >= Aal::Aal2).then(|| "mfa".to_owned());
+    for reference in evidence.iter().flat_map(|proof| proof.amr.iter().cloned()).chain(several) {
         if !all.contains(&reference) {
             all.push(reference);
         }
@@ -302,12 +289,7 @@ mod tests {
     use super::*;
 
     fn proof(factors: Factors) -> Evidence {
-        Evidence::new(
-            MethodId::from_static("test"),
-            factors,
-            Timestamp::from_millis(0),
-            0,
-        )
+        Evidence::new(MethodId::from_static("test"), factors, Timestamp::from_millis(0), 0)
     }
 
     #[test]
@@ -317,26 +299,14 @@ mod tests {
         let cases: Vec<(Vec<Evidence>, Option<Aal>)> = vec![
             (vec![], None),
             (vec![proof(Factors::KNOWLEDGE)], Some(Aal::Aal1)),
-            (
-                vec![proof(Factors::KNOWLEDGE), proof(Factors::KNOWLEDGE)],
-                Some(Aal::Aal1),
-            ),
-            (
-                vec![proof(Factors::KNOWLEDGE), proof(Factors::POSSESSION)],
-                Some(Aal::Aal2),
-            ),
+            (vec![proof(Factors::KNOWLEDGE), proof(Factors::KNOWLEDGE)], Some(Aal::Aal1)),
+            (vec![proof(Factors::KNOWLEDGE), proof(Factors::POSSESSION)], Some(Aal::Aal2)),
             (vec![proof(two)], Some(Aal::Aal2)),
             (vec![proof(two).phishing_resistant()], Some(Aal::Aal2)),
-            (
-                vec![proof(two).phishing_resistant().key(KeyBinding::DeviceBound)],
-                Some(Aal::Aal3),
-            ),
+            (vec![proof(two).phishing_resistant().key(KeyBinding::DeviceBound)], Some(Aal::Aal3)),
             (vec![proof(two).key(KeyBinding::DeviceBound)], Some(Aal::Aal2)),
             (
-                vec![
-                    proof(Factors::KNOWLEDGE).channel(mail()),
-                    proof(Factors::POSSESSION).channel(mail()),
-                ],
+                vec![proof(Factors::KNOWLEDGE).channel(mail()), proof(Factors::POSSESSION).channel(mail())],
                 Some(Aal::Aal1),
             ),
         ];

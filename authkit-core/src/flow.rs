@@ -125,9 +125,7 @@ pub struct Challenge {
 
 impl fmt::Debug for Challenge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Challenge")
-            .field("reason", &self.reason)
-            .finish_non_exhaustive()
+        f.debug_struct("Challenge").field("reason", &self.reason).finish_non_exhaustive()
     }
 }
 
@@ -145,10 +143,6 @@ pub struct Offer {
 
 impl From<&StoredOffer> for Offer {
     fn from(stored: &StoredOffer) -> Self {
-        Self {
-            method: stored.method.clone(),
-            action: stored.action,
-            prompt: stored.prompt.clone(),
-        }
+        Self { method: stored.method.clone(), action: stored.action, prompt: stored.prompt.clone() }
     }
 }

@@ -212,10 +212,7 @@ mod tests {
     fn ids_of_one_process_sort_in_the_order_of_drawing() {
         let source = IdSource::default();
         let times = [5_000, 5_000, 4_000, 5_001, 4_999];
-        let ids: Vec<Id> = times
-            .iter()
-            .map(|ms| source.draw(Timestamp::from_millis(*ms), &Zero))
-            .collect();
+        let ids: Vec<Id> = times.iter().map(|ms| source.draw(Timestamp::from_millis(*ms), &Zero)).collect();
         assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
     }
 
@@ -223,12 +220,7 @@ mod tests {
     fn one_id_has_one_spelling() {
         let text = "01890a5d-ac96-774b-bcce-b302099a8057";
         assert_eq!(text.parse::<Id>().unwrap().to_string(), text);
-        for other in [
-            "01890A5D-AC96-774B-BCCE-B302099A8057",
-            "01890a5dac96774bbcceb302099a8057",
-            "{}",
-            "",
-        ] {
+        for other in ["01890A5D-AC96-774B-BCCE-B302099A8057", "01890a5dac96774bbcceb302099a8057", "{}", ""] {
             assert_eq!(other.parse::<Id>(), Err(InvalidId), "{other}");
         }
     }

@@ -111,27 +111,15 @@ pub(crate) async fn run_due(engine: &Arc<Engine>) {
 async fn claim(cx: &RequestContext, rows: &Collection<JobRow>, job: &Job) -> Result<bool, AuthError> {
     let next = cx.now().plus(job.every);
     let mut batch = EphemeralBatch::new(cx);
-    match rows
-        .get(cx, At::key(JobRow::by_name, (job.id.to_owned(),)))
-        .await?
-    {
+    match rows.get(cx, At::key(JobRow::by_name, (job.id.to_owned(),))).await? {
         Some(row) if row.due_at > cx.now() => return Ok(false),
         Some(row) => {
             batch
-                .update(
-                    rows,
-                    At::id(row.id),
-                    [JobRow::due_at.eq(row.due_at)],
-                    [JobRow::due_at.set(next)],
-                )
+                .update(rows, At::id(row.id), [JobRow::due_at.eq(row.due_at)], [JobRow::due_at.set(next)])
                 .or(&codes::CONFLICT);
         }
         None => {
-            let row = JobRow {
-                id: cx.new_id(),
-                name: job.id.to_owned(),
-                due_at: next,
-            };
+            let row = JobRow { id: cx.new_id(), name: job.id.to_owned(), due_at: next };
             batch.insert(rows, row).or(&codes::CONFLICT);
         }
     }

@@ -51,9 +51,7 @@ enum Origin {
 #[non_exhaustive]
 pub enum KeyRingError {
     /// The environment variable is not set.
-    #[error(
-        "the environment variable {name} is not set; give it 32 random bytes in base64 (openssl rand -base64 32)"
-    )]
+    #[error("the environment variable {name} is not set; give it 32 random bytes in base64 (openssl rand -base64 32)")]
     Missing {
         /// Name of the variable.
         name: &'static str,
@@ -113,10 +111,7 @@ impl KeyRing {
         if roots.is_empty() {
             return Err(KeyRingError::Missing { name: Self::ENV });
         }
-        Ok(Self {
-            roots,
-            origin: Origin::Given,
-        })
+        Ok(Self { roots, origin: Origin::Given })
     }
 
     /// Reads the environment variable `AUTHKIT_KEYS`: base64 secrets of 32 bytes, newest first, separated by commas.
@@ -124,14 +119,10 @@ impl KeyRing {
     /// # Errors
     ///
     /// [`KeyRingError`] says which of them is wrong, and never shows it.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "reading the environment is what was asked for"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "reading the environment is what was asked for")]
     pub fn from_env() -> Result<Self, KeyRingError> {
-        let text = Zeroizing::new(
-            std::env::var(Self::ENV).map_err(|_error| KeyRingError::Missing { name: Self::ENV })?,
-        );
+        let text =
+            Zeroizing::new(std::env::var(Self::ENV).map_err(|_error| KeyRingError::Missing { name: Self::ENV })?);
         Self::parse(&text)
     }
 
@@ -152,20 +143,12 @@ impl KeyRing {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => make_file(path)?,
             Err(error) => return Err(KeyRingError::File(error)),
         };
-        Ok(Self {
-            origin: Origin::DevelopmentFile,
-            ..Self::parse(&text)?
-        })
+        Ok(Self { origin: Origin::DevelopmentFile, ..Self::parse(&text)? })
     }
 
     fn parse(text: &str) -> Result<Self, KeyRingError> {
         let mut secrets = Zeroizing::new(Vec::new());
-        for (at, part) in text
-            .split(',')
-            .map(str::trim)
-            .filter(|part| !part.is_empty())
-            .enumerate()
-        {
+        for (at, part) in text.split(',').map(str::trim).filter(|part| !part.is_empty()).enumerate() {
             let malformed = KeyRingError::Malformed { position: at + 1 };
             let Ok(bytes) = BASE64_STANDARD.decode(part).map(Zeroizing::new) else {
                 return Err(malformed);
@@ -190,9 +173,7 @@ impl KeyRing {
             derive(&root.secret, &format!("mac {purpose}"), key.as_mut());
             (root.id, hmac_of(&key))
         };
-        MacKey {
-            keys: self.roots.iter().map(derived).collect(),
-        }
+        MacKey { keys: self.roots.iter().map(derived).collect() }
     }
 
     pub(crate) fn seal(&self, context: &[u8], plain: &[u8], rng: &dyn Rng) -> Result<Vec<u8>, DecodeError> {
@@ -200,31 +181,17 @@ impl KeyRing {
         let mut nonce = [0; NONCE];
         rng.fill(&mut nonce);
         let sealed = cipher(root)
-            .encrypt(
-                &nonce.into(),
-                Payload {
-                    msg: plain,
-                    aad: context,
-                },
-            )
+            .encrypt(&nonce.into(), Payload { msg: plain, aad: context })
             .map_err(|_error| DecodeError::new("sealable value"))?;
         Ok([&root.id[..], &nonce, &sealed].concat())
     }
 
     pub(crate) fn open(&self, context: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, DecodeError> {
-        const FOREIGN: DecodeError = DecodeError {
-            expected: "sealed value of this row",
-        };
+        const FOREIGN: DecodeError = DecodeError { expected: "sealed value of this row" };
         let (id, rest) = sealed.split_first_chunk::<4>().ok_or(FOREIGN)?;
         let (nonce, text) = rest.split_first_chunk::<NONCE>().ok_or(FOREIGN)?;
         let root = self.roots.iter().find(|root| root.id == *id).ok_or(FOREIGN)?;
-        let plain = cipher(root).decrypt(
-            &(*nonce).into(),
-            Payload {
-                msg: text,
-                aad: context,
-            },
-        );
+        let plain = cipher(root).decrypt(&(*nonce).into(), Payload { msg: text, aad: context });
         plain.map(Zeroizing::new).map_err(|_error| FOREIGN)
     }
 }
@@ -264,11 +231,7 @@ fn make_file(path: &Path) -> Result<Zeroizing<String>, KeyRingError> {
 fn refuse_exposed(path: &Path) -> Result<(), KeyRingError> {
     use std::os::unix::fs::MetadataExt as _;
     let mode = std::fs::metadata(path).map_err(KeyRingError::File)?.mode();
-    if mode & 0o077 == 0 {
-        Ok(())
-    } else {
-        Err(KeyRingError::Exposed)
-    }
+    if mode & 0o077 == 0 { Ok(()) } else { Err(KeyRingError::Exposed) }
 }
 
 #[cfg(not(unix))]
@@ -340,18 +303,10 @@ pub struct Sealed<T> {
 }
 
 impl<T: Serialize + DeserializeOwned> Sealed<T> {
-    pub(crate) fn seal(
-        keys: &KeyRing,
-        context: &[u8],
-        value: &T,
-        rng: &dyn Rng,
-    ) -> Result<Self, DecodeError> {
+    pub(crate) fn seal(keys: &KeyRing, context: &[u8], value: &T, rng: &dyn Rng) -> Result<Self, DecodeError> {
         let plain = serde_json::to_vec(value).map_err(|_error| DecodeError::new("JSON value"))?;
         let bytes = keys.seal(context, &Zeroizing::new(plain), rng)?;
-        Ok(Self {
-            bytes,
-            of: PhantomData,
-        })
+        Ok(Self { bytes, of: PhantomData })
     }
 
     pub(crate) fn open(&self, keys: &KeyRing, context: &[u8]) -> Result<T, DecodeError> {
@@ -370,10 +325,7 @@ impl<T> Field for Sealed<T> {
 
     fn from_value(value: Value) -> Result<Self, DecodeError> {
         match value {
-            Value::Bytes(bytes) => Ok(Self {
-                bytes,
-                of: PhantomData,
-            }),
+            Value::Bytes(bytes) => Ok(Self { bytes, of: PhantomData }),
             _ => Err(DecodeError::new("sealed value")),
         }
     }

@@ -58,17 +58,16 @@ pub use authkit_derive::Entity;
 
 pub use crate::{
     audit::{
-        About, Act, AuditEntry, AuditEvent, AuditLogger, AuditRecord, LoggerRole, Outcome, Settlement,
-        Subscriber,
+        About, Act, AuditEntry, AuditEvent, AuditLogger, AuditRecord, LoggerRole, Outcome, Settlement, Subscriber,
     },
     batch::{Batch, Bump, EphemeralBatch, Receipt, Written},
     builder::{BuildError, Builder},
     collection::{At, Collection, Cursor, JoinedReader, Page, ReadOnly, Reader, Scan},
     context::{Client, RequestContext},
     entity::{
-        Change, Column, ColumnDef, Def, Durability, DurabilityKind, Durable, Entity, EntityDef, Ephemeral,
-        Index, IndexDef, Key, Ordered, PrefixOf, Projection, Reach, Recorded, ReferenceDef, Shared, Unique,
-        Uniqueness, Volatile, When,
+        Change, Column, ColumnDef, Def, Durability, DurabilityKind, Durable, Entity, EntityDef, Ephemeral, Index,
+        IndexDef, Key, Ordered, PrefixOf, Projection, Reach, Recorded, ReferenceDef, Shared, Unique, Uniqueness,
+        Volatile, When,
     },
     error::{AuthError, BoxError, Class, ErrorCode, FieldError, codes},
     event::{
@@ -94,17 +93,16 @@ pub use crate::{
     schema::{Migration, Step},
     secret::{Secret, SecretText, TokenClaim, TokenKind},
     session::{
-        Ending, Grant, Issue, NewSession, Progress, Session, SessionStore, SessionSummary, SessionTimes,
-        SignedIn, TokenStrategy, Tokens,
+        Ending, Grant, Issue, NewSession, Progress, Session, SessionStore, SessionSummary, SessionTimes, SignedIn,
+        TokenStrategy, Tokens,
     },
     slot::{Clock, Notice, Notifier, OsRng, Rng, SystemClock},
     stage::{
-        Admission, Aftermath, Attempt, Charge, Charged, End, FlowView, Mark, Order, Settle, Signals, Stage,
-        StageId,
+        Admission, Aftermath, Attempt, Charge, Charged, End, FlowView, Mark, Order, Settle, Signals, Stage, StageId,
     },
     store::{
-        Acknowledgement, BatchSpan, Capabilities, Comparison, Direction, Done, Get, Guard, Join, Lookup, Op,
-        Query, Row, Scope, Set, Shape, Store, StoreError, order_columns,
+        Acknowledgement, BatchSpan, Capabilities, Comparison, Direction, Done, Get, Guard, Join, Lookup, Op, Query,
+        Row, Scope, Set, Shape, Store, StoreError, order_columns,
     },
     timestamp::Timestamp,
     value::{ColumnKind, DecodeError, Field, Json, Value},

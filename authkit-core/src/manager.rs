@@ -33,7 +33,6 @@ pub(crate) struct Whole {
 
 impl AuthManager {
     /// Starts a setup.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::new()
     }
@@ -77,20 +76,12 @@ impl AuthManager {
 
     /// What each method takes to sign in or to answer a challenge.
     pub fn methods(&self) -> impl Iterator<Item = (&MethodId, MethodSchemas)> {
-        self.parts
-            .engine
-            .verifiers
-            .iter()
-            .map(|(method, verifier)| (method, verifier.schemas()))
+        self.parts.engine.verifiers.iter().map(|(method, verifier)| (method, verifier.schemas()))
     }
 
     /// What each method takes to be set up.
     pub fn enrollable_methods(&self) -> impl Iterator<Item = (&MethodId, MethodSchemas)> {
-        self.parts
-            .engine
-            .enrollers
-            .iter()
-            .map(|(method, enroller)| (method, enroller.schemas()))
+        self.parts.engine.enrollers.iter().map(|(method, enroller)| (method, enroller.schemas()))
     }
 
     /// Counts something that the edge turned away before it reached an operation.
@@ -110,22 +101,14 @@ impl AuthManager {
     ///
     /// When the store fails, or what is stored differs from what was declared.
     pub async fn migrate(&self) -> Result<(), AuthError> {
-        Ok(self
-            .parts
-            .engine
-            .store
-            .migrate(&self.parts.migrations, &self.parts.defs)
-            .await?)
+        Ok(self.parts.engine.store.migrate(&self.parts.migrations, &self.parts.defs).await?)
     }
 
     /// What [`AuthManager::migrate`] would run on an empty database, to be applied by hand.
     #[must_use]
     pub fn migration_sql(&self) -> String {
         let statements = self.parts.engine.store.statements(&self.parts.migrations);
-        statements
-            .into_iter()
-            .map(|statement| format!("{statement};\n"))
-            .collect()
+        statements.into_iter().map(|statement| format!("{statement};\n")).collect()
     }
 
     /// Does what is due, again and again, for as long as it is polled.
@@ -150,8 +133,6 @@ impl AuthManager {
 
 impl fmt::Debug for AuthManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuthManager")
-            .field("public_url", &self.parts.public_url)
-            .finish_non_exhaustive()
+        f.debug_struct("AuthManager").field("public_url", &self.parts.public_url).finish_non_exhaustive()
     }
 }

@@ -105,9 +105,7 @@ impl Call {
     ///
     /// [`codes::UNAUTHENTICATED`] without one.
     pub fn session(&self) -> Result<&Session, AuthError> {
-        self.session
-            .as_ref()
-            .ok_or(AuthError::new(&codes::UNAUTHENTICATED))
+        self.session.as_ref().ok_or(AuthError::new(&codes::UNAUTHENTICATED))
     }
 
     /// A part of the path.
@@ -116,13 +114,8 @@ impl Call {
     ///
     /// [`codes::NOT_FOUND`] if it is not of this form: there cannot be such a thing.
     pub fn part<T: std::str::FromStr>(&self, name: &str) -> Result<T, AuthError> {
-        let text = self
-            .path
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value);
-        text.and_then(|text| text.parse().ok())
-            .ok_or(AuthError::new(&codes::NOT_FOUND))
+        let text = self.path.iter().find(|(key, _)| key == name).map(|(_, value)| value);
+        text.and_then(|text| text.parse().ok()).ok_or(AuthError::new(&codes::NOT_FOUND))
     }
 }
 
@@ -156,23 +149,13 @@ impl<O> Reply<O> {
     /// Status 200 with a body.
     #[must_use]
     pub const fn ok(body: O) -> Self {
-        Self {
-            status: 200,
-            body: Some(body),
-            session: SessionChange::None,
-            mark: None,
-        }
+        Self { status: 200, body: Some(body), session: SessionChange::None, mark: None }
     }
 
     /// Status 204.
     #[must_use]
     pub const fn no_content() -> Self {
-        Self {
-            status: 204,
-            body: None,
-            session: SessionChange::None,
-            mark: None,
-        }
+        Self { status: 204, body: None, session: SessionChange::None, mark: None }
     }
 
     /// Another status.
@@ -245,32 +228,14 @@ impl Operation {
             let handler = handler.clone();
             Box::pin(async move {
                 let input: I = read_input(call.input.take())?;
-                let Reply {
-                    status,
-                    body,
-                    session,
-                    mark,
-                } = handler(call, input).await?;
+                let Reply { status, body, session, mark } = handler(call, input).await?;
                 let body = body.map(serde_json::to_value).transpose();
                 let body = body.map_err(|error| AuthError::new(&codes::INTERNAL).caused_by(error))?;
-                Ok(Reply {
-                    status,
-                    body,
-                    session,
-                    mark,
-                })
+                Ok(Reply { status, body, session, mark })
             })
         };
         let (input, output) = (schema_for!(I), schema_for!(O));
-        Self {
-            method,
-            path,
-            access,
-            summary,
-            input,
-            output,
-            handler: Arc::new(erased),
-        }
+        Self { method, path, access, summary, input, output, handler: Arc::new(erased) }
     }
 
     /// Checks the access and runs the operation.

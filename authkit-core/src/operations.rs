@@ -8,6 +8,7 @@ use crate::{
     audit::{AuditEntry, AuditRecord},
     batch::Batch,
     collection::{Cursor, Scan},
+    context::RequestContext,
     error::{AuthError, codes},
     event::{Logout, SessionRevoked, SessionsRevokedAll},
     evidence::{Aal, MethodId},
@@ -24,55 +25,13 @@ pub(crate) fn all() -> Vec<Operation> {
     use HttpMethod::{Delete, Get, Post};
     vec![
         Operation::new(Post, "/auth/login", Access::Public, "Signs in.", login),
-        Operation::new(
-            Post,
-            "/auth/challenges/begin",
-            Access::Public,
-            "Begins a method.",
-            begin,
-        ),
-        Operation::new(
-            Post,
-            "/auth/challenges/answer",
-            Access::Public,
-            "Answers a challenge.",
-            answer,
-        ),
-        Operation::new(
-            Post,
-            "/auth/logout",
-            Access::Session,
-            "Ends this session.",
-            logout,
-        ),
-        Operation::new(
-            Get,
-            "/sessions",
-            Access::Session,
-            "Lists the caller's sessions.",
-            sessions,
-        ),
-        Operation::new(
-            Delete,
-            "/sessions/all",
-            Access::Session,
-            "Ends all other sessions.",
-            end_all,
-        ),
-        Operation::new(
-            Delete,
-            "/sessions/{id}",
-            Access::Session,
-            "Ends one session.",
-            end_one,
-        ),
-        Operation::new(
-            Get,
-            "/account/audit-events",
-            Access::Session,
-            "Lists what happened to the account.",
-            events,
-        ),
+        Operation::new(Post, "/auth/challenges/begin", Access::Public, "Begins a method.", begin),
+        Operation::new(Post, "/auth/challenges/answer", Access::Public, "Answers a challenge.", answer),
+        Operation::new(Post, "/auth/logout", Access::Session, "Ends this session.", logout),
+        Operation::new(Get, "/sessions", Access::Session, "Lists the caller's sessions.", sessions),
+        Operation::new(Delete, "/sessions/all", Access::Session, "Ends all other sessions.", end_all),
+        Operation::new(Delete, "/sessions/{id}", Access::Session, "Ends one session.", end_one),
+        Operation::new(Get, "/account/audit-events", Access::Session, "Lists what happened to the account.", events),
     ]
 }
 
@@ -175,57 +134,29 @@ struct SessionBody {
 impl From<&Session> for SessionBody {
     fn from(session: &Session) -> Self {
         let amr = session.amr.split_whitespace().map(str::to_owned).collect();
-        Self {
-            id: session.id,
-            expires_at: session.expires_at,
-            assurance: session.aal,
-            amr,
-        }
+        Self { id: session.id, expires_at: session.expires_at, assurance: session.aal, amr }
     }
 }
 
 fn standing(progress: Progress) -> Reply<Standing> {
     match progress {
-        Progress::Challenged(challenge) => Reply::ok(Standing::Challenge {
-            challenge: (&challenge).into(),
-        }),
-        Progress::Granted(grant) => Reply::ok(Standing::Granted {
-            grant: grant.expose().to_owned(),
-        }),
+        Progress::Challenged(challenge) => Reply::ok(Standing::Challenge { challenge: (&challenge).into() }),
+        Progress::Granted(grant) => Reply::ok(Standing::Granted { grant: grant.expose().to_owned() }),
         Progress::SignedIn(signed_in) => {
             let session = SessionBody::from(&signed_in.session);
-            let body = Standing::SignedIn {
-                principal: signed_in.session.principal,
-                session,
-            };
+            let body = Standing::SignedIn { principal: signed_in.session.principal, session };
             Reply::ok(body).start(signed_in.tokens).mark(signed_in.mark)
         }
     }
 }
 
 async fn login(call: Call, input: LoginInput) -> Result<Reply<Standing>, AuthError> {
-    let progress = call
-        .cx
-        .sign_in(&input.method, JsonValue::Object(input.response))
-        .await?;
+    let progress = call.cx.sign_in(&input.method, JsonValue::Object(input.response)).await?;
     if matches!(progress, Progress::SignedIn(_))
         && let Some(before) = &call.session
     {
         // The client gets a new session; the one it had must not outlive that (ASVS 5.0 V7.2.4).
-        let mut batch = Batch::new(&call.cx);
-        call.cx
-            .engine
-            .sessions
-            .end(&call.cx, before.principal.id, Ending::One(before.id), &mut batch);
-        call.cx
-            .commit(
-                Logout {
-                    principal: before.principal.id,
-                    session: before.id,
-                },
-                batch,
-            )
-            .await?;
+        end_own(&call.cx, before).await?;
     }
     Ok(standing(progress))
 }
@@ -238,11 +169,7 @@ async fn begin(call: Call, input: BeginInput) -> Result<Reply<ChallengeBody>, Au
 
 async fn answer(call: Call, input: AnswerInput) -> Result<Reply<Standing>, AuthError> {
     let response = JsonValue::Object(input.response);
-    Ok(standing(
-        call.cx
-            .answer(input.flow.expose(), &input.method, response)
-            .await?,
-    ))
+    Ok(standing(call.cx.answer(input.flow.expose(), &input.method, response).await?))
 }
 
 /// Takes no input.
@@ -250,24 +177,18 @@ async fn answer(call: Call, input: AnswerInput) -> Result<Reply<Standing>, AuthE
 struct Nothing {}
 
 async fn logout(call: Call, _: Nothing) -> Result<Reply<()>, AuthError> {
-    let session = call.session()?;
-    let mut batch = Batch::new(&call.cx);
-    call.cx.engine.sessions.end(
-        &call.cx,
-        session.principal.id,
-        Ending::One(session.id),
-        &mut batch,
-    );
-    call.cx
-        .commit(
-            Logout {
-                principal: session.principal.id,
-                session: session.id,
-            },
-            batch,
-        )
-        .await?;
+    end_own(&call.cx, call.session()?).await?;
     Ok(Reply::no_content().end())
+}
+
+/// Ends the session that the client shows; that somebody else was faster is no error.
+async fn end_own(cx: &RequestContext, session: &Session) -> Result<(), AuthError> {
+    let mut batch = Batch::new(cx);
+    cx.engine.sessions.end(cx, session.principal.id, Ending::One(session.id), &mut batch);
+    match cx.commit(Logout { principal: session.principal.id, session: session.id }, batch).await {
+        Err(error) if *error.code() == codes::NOT_FOUND => Ok(()),
+        ended => ended.map(drop),
+    }
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -280,24 +201,13 @@ struct PageInput {
 
 impl PageInput {
     fn cursor(&self) -> Result<Option<Cursor>, AuthError> {
-        let invalid =
-            |_error| AuthError::new(&codes::INVALID_INPUT).field("after", "This cursor is not valid.");
-        self.after
-            .as_deref()
-            .map(Cursor::from_text)
-            .transpose()
-            .map_err(invalid)
+        let invalid = |_error| AuthError::new(&codes::INVALID_INPUT).field("after", "This cursor is not valid.");
+        self.after.as_deref().map(Cursor::from_text).transpose().map_err(invalid)
     }
 
     fn limit(&self) -> Result<usize, AuthError> {
-        let invalid =
-            |_error| AuthError::new(&codes::INVALID_INPUT).field("limit", "Give a number from 1 to 100.");
-        let limit = self
-            .limit
-            .as_deref()
-            .map(str::parse::<usize>)
-            .transpose()
-            .map_err(invalid)?;
+        let invalid = |_error| AuthError::new(&codes::INVALID_INPUT).field("limit", "Give a number from 1 to 100.");
+        let limit = self.limit.as_deref().map(str::parse::<usize>).transpose().map_err(invalid)?;
         Ok(limit.unwrap_or(50).clamp(1, 100))
     }
 }
@@ -320,16 +230,8 @@ struct SessionItem {
 
 async fn sessions(call: Call, input: PageInput) -> Result<Reply<SessionList>, AuthError> {
     let own = call.session()?;
-    let page = call
-        .cx
-        .engine
-        .sessions
-        .list(&call.cx, own.principal.id, input.cursor()?)
-        .await?;
-    let item = |summary: SessionSummary| SessionItem {
-        current: summary.id == own.id,
-        summary,
-    };
+    let page = call.cx.engine.sessions.list(&call.cx, own.principal.id, input.cursor()?).await?;
+    let item = |summary: SessionSummary| SessionItem { current: summary.id == own.id, summary };
     Ok(Reply::ok(SessionList {
         sessions: page.items.into_iter().map(item).collect(),
         next: page.next.map(|cursor| cursor.to_text()),
@@ -339,28 +241,13 @@ async fn sessions(call: Call, input: PageInput) -> Result<Reply<SessionList>, Au
 async fn end_one(call: Call, _: Nothing) -> Result<Reply<()>, AuthError> {
     let own = call.session()?;
     let ended: SessionId = call.part("id")?;
-    let mut batch = Batch::new(&call.cx);
-    call.cx
-        .engine
-        .sessions
-        .end(&call.cx, own.principal.id, Ending::One(ended), &mut batch);
     if ended == own.id {
-        call.cx
-            .commit(
-                Logout {
-                    principal: own.principal.id,
-                    session: own.id,
-                },
-                batch,
-            )
-            .await?;
+        end_own(&call.cx, own).await?;
         return Ok(Reply::no_content().end());
     }
-    let event = SessionRevoked {
-        principal: own.principal.id,
-        session: own.id,
-        ended,
-    };
+    let mut batch = Batch::new(&call.cx);
+    call.cx.engine.sessions.end(&call.cx, own.principal.id, Ending::One(ended), &mut batch);
+    let event = SessionRevoked { principal: own.principal.id, session: own.id, ended };
     call.cx.commit(event, batch).await?;
     Ok(Reply::no_content())
 }
@@ -380,18 +267,10 @@ async fn end_all(call: Call, input: EndAllInput) -> Result<Reply<()>, AuthError>
             return Err(AuthError::new(&codes::INVALID_INPUT).field("include_current", "Give true or false."));
         }
     };
-    let (ends, kept) = if everything {
-        (EndSessions::All, None)
-    } else {
-        (EndSessions::Others(own), Some(own.id))
-    };
+    let (ends, kept) = if everything { (EndSessions::All, None) } else { (EndSessions::Others(own), Some(own.id)) };
     let mut batch = Batch::new(&call.cx);
     batch.raise_epoch(&call.cx, &own.principal, ends);
-    let event = SessionsRevokedAll {
-        principal: own.principal.id,
-        session: own.id,
-        kept,
-    };
+    let event = SessionsRevokedAll { principal: own.principal.id, session: own.id, kept };
     call.cx.commit(event, batch).await?;
     let reply = Reply::no_content();
     Ok(if everything { reply.end() } else { reply })

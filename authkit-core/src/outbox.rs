@@ -112,9 +112,7 @@ impl Outbox {
         payload: &Payload,
     ) -> Result<Op, AuthError> {
         if !self.receivers.contains_key(topic) {
-            return Err(
-                AuthError::new(&codes::INTERNAL).because("a message was sent to a topic without a receiver")
-            );
+            return Err(AuthError::new(&codes::INTERNAL).because("a message was sent to a topic without a receiver"));
         }
         let id: OutboxId = cx.new_id();
         let row = OutboxRow {
@@ -126,18 +124,13 @@ impl Outbox {
             attempts: 0,
             created_at: cx.now(),
         };
-        Ok(Op::Insert {
-            def: self.rows.table.def.clone(),
-            values: row.into_values(),
-        })
+        Ok(Op::Insert { def: self.rows.table.def.clone(), values: row.into_values() })
     }
 
     /// Delivers what is due, and says how many messages were delivered.
     pub(crate) async fn deliver(cx: &RequestContext) -> Result<usize, AuthError> {
         let outbox = &cx.engine.outbox;
-        let due = Scan::of(OutboxRow::by_due, ())
-            .below(cx.now().plus(Duration::from_millis(1)))
-            .limit(100);
+        let due = Scan::of(OutboxRow::by_due, ()).below(cx.now().plus(Duration::from_millis(1))).limit(100);
         let mut delivered = 0;
         for row in outbox.rows.query(cx, due).await?.items {
             if outbox.lease(cx, &row).await? {
@@ -153,14 +146,8 @@ impl Outbox {
             .update(
                 &self.rows,
                 At::id(row.id),
-                [
-                    OutboxRow::due_at.eq(row.due_at),
-                    OutboxRow::attempts.eq(row.attempts),
-                ],
-                [
-                    OutboxRow::due_at.set(cx.now().plus(LEASE)),
-                    OutboxRow::attempts.add(1),
-                ],
+                [OutboxRow::due_at.eq(row.due_at), OutboxRow::attempts.eq(row.attempts)],
+                [OutboxRow::due_at.set(cx.now().plus(LEASE)), OutboxRow::attempts.plus(1)],
             )
             .or(&codes::CONFLICT);
         match cx.commit_ephemeral(batch).await {
@@ -180,19 +167,11 @@ impl Outbox {
         match &outcome {
             Ok(()) => batch.take(&self.rows, at, mine).or(&codes::CONFLICT),
             Err(error) => {
-                let wait = FIRST_WAIT
-                    .saturating_mul(1 << attempts.clamp(1, 16).saturating_sub(1))
-                    .min(LONGEST_WAIT);
+                let wait = FIRST_WAIT.saturating_mul(1 << attempts.clamp(1, 16).saturating_sub(1)).min(LONGEST_WAIT);
                 let given_up = attempts >= ATTEMPTS;
-                let next = if given_up {
-                    Timestamp::MAX
-                } else {
-                    cx.now().plus(wait)
-                };
+                let next = if given_up { Timestamp::MAX } else { cx.now().plus(wait) };
                 tracing::warn!(%id, topic, attempts, given_up, error, "a message was not delivered");
-                batch
-                    .update(&self.rows, at, mine, [OutboxRow::due_at.set(next)])
-                    .or(&codes::CONFLICT);
+                batch.update(&self.rows, at, mine, [OutboxRow::due_at.set(next)]).or(&codes::CONFLICT);
             }
         }
         match cx.commit_ephemeral(batch).await {
@@ -204,19 +183,11 @@ impl Outbox {
     }
 
     async fn hand_over(&self, cx: &RequestContext, row: OutboxRow) -> Result<(), BoxError> {
-        let receiver = self
-            .receivers
-            .get(row.topic.as_str())
-            .ok_or("no plugin receives this topic any more")?;
+        let receiver = self.receivers.get(row.topic.as_str()).ok_or("no plugin receives this topic any more")?;
         let cx = cx.engine.context(row.tenant);
         let payload = self.rows.open(&cx, OutboxRow::payload, row.id, &row.payload)?;
         let token = payload.token.map(SecretText::new);
-        let parcel = Parcel {
-            id: row.id.into(),
-            topic: row.topic,
-            data: payload.data,
-            token,
-        };
+        let parcel = Parcel { id: row.id.into(), topic: row.topic, data: payload.data, token };
         receiver.deliver(&cx, &parcel).await
     }
 }

@@ -11,9 +11,7 @@ use crate::{
     collection::At,
     context::RequestContext,
     error::{AuthError, Class, codes},
-    event::{
-        ActionGranted, ActionRedeemed, ChallengeIssued, LoginFailure, LoginSuccess, SignUpRefused, SignedUp,
-    },
+    event::{ActionGranted, ActionRedeemed, ChallengeIssued, LoginFailure, LoginSuccess, SignUpRefused, SignedUp},
     evidence::{Aal, Evidence, Factors, MethodId, attained, references},
     flow::{ActionGrant, Challenge, FlowRow, FlowState, Offer, OfferAction, Owed, Purpose, StoredOffer},
     id::FlowId,
@@ -113,9 +111,7 @@ impl RequestContext {
     /// [`codes::REJECTED`] whatever was wrong with the credential; [`codes::LIMITED`] and others if it was not judged.
     pub async fn sign_in(&self, method: &MethodId, response: JsonValue) -> Result<Progress, AuthError> {
         let response = self.engine.verifier(method)?.read(response)?;
-        let step = self
-            .admit(Purpose::SignIn, method, None, None, response.hint.clone())
-            .await?;
+        let step = self.admit(Purpose::SignIn, method, None, None, response.hint.clone()).await?;
         self.judge(step, None, response).await
     }
 
@@ -124,12 +120,7 @@ impl RequestContext {
     /// # Errors
     ///
     /// [`codes::FLOW_INVALID`] if the flow cannot be continued; [`codes::UNKNOWN_METHOD`] if it does not offer this.
-    pub async fn begin(
-        &self,
-        method: &MethodId,
-        input: JsonValue,
-        flow: Option<&str>,
-    ) -> Result<Challenge, AuthError> {
+    pub async fn begin(&self, method: &MethodId, input: JsonValue, flow: Option<&str>) -> Result<Challenge, AuthError> {
         let (flow, bound) = match flow {
             Some(token) => {
                 let (flow, bound) = self.open_flow(token).await?;
@@ -137,9 +128,7 @@ impl RequestContext {
             }
             None => (None, None),
         };
-        let purpose = flow
-            .as_ref()
-            .map_or(Purpose::SignIn, |flow| flow.state.purpose.clone());
+        let purpose = flow.as_ref().map_or(Purpose::SignIn, |flow| flow.state.purpose.clone());
         let action = match &flow {
             Some(flow) => offer(flow, method)?.action,
             None => OfferAction::Verify,
@@ -151,12 +140,7 @@ impl RequestContext {
             OfferAction::Enrol => self.engine.enroller(method)?.begin(&mut cx, input).await?,
         };
         let batch = cx.batch;
-        let begun = StoredOffer {
-            method: method.clone(),
-            action,
-            prompt: prompt.public,
-            state: Some(prompt.state),
-        };
+        let begun = StoredOffer { method: method.clone(), action, prompt: prompt.public, state: Some(prompt.state) };
         let mut state = match &step.flow {
             Some(flow) => flow.state.clone(),
             None => FlowState {
@@ -168,9 +152,7 @@ impl RequestContext {
                 reason: "sign_in".to_owned(),
             },
         };
-        state
-            .offers
-            .retain(|offer| offer.method != *method || offer.action != action);
+        state.offers.retain(|offer| offer.method != *method || offer.action != action);
         state.offers.push(begun);
         let principal = step.bound.clone();
         self.suspend(step, principal.as_ref(), state, batch).await
@@ -181,21 +163,14 @@ impl RequestContext {
     /// # Errors
     ///
     /// As [`RequestContext::sign_in`]; a refused answer that leaves the flow alive carries a new challenge.
-    pub async fn answer(
-        &self,
-        flow: &str,
-        method: &MethodId,
-        response: JsonValue,
-    ) -> Result<Progress, AuthError> {
+    pub async fn answer(&self, flow: &str, method: &MethodId, response: JsonValue) -> Result<Progress, AuthError> {
         let (flow, bound) = self.open_flow(flow).await?;
         let StoredOffer { action, state, .. } = offer(&flow, method)?.clone();
         let purpose = flow.state.purpose.clone();
         match action {
             OfferAction::Verify => {
                 let response = self.engine.verifier(method)?.read(response)?;
-                let step = self
-                    .admit(purpose, method, Some(flow), bound, response.hint.clone())
-                    .await?;
+                let step = self.admit(purpose, method, Some(flow), bound, response.hint.clone()).await?;
                 self.judge(step, state, response).await
             }
             OfferAction::Enrol => {
@@ -218,14 +193,9 @@ impl RequestContext {
     ///
     /// When it cannot be permitted to this principal at all.
     pub async fn step_up(&self, session: &Session, action: &str) -> Result<Progress, AuthError> {
-        let purpose = Purpose::StepUp {
-            session: session.id,
-            action: action.to_owned(),
-        };
+        let purpose = Purpose::StepUp { session: session.id, action: action.to_owned() };
         let method = MethodId::from_static("session");
-        let step = self
-            .admit(purpose, &method, None, Some(session.principal.clone()), None)
-            .await?;
+        let step = self.admit(purpose, &method, None, Some(session.principal.clone()), None).await?;
         let proved = Proved {
             principal: session.principal.clone(),
             evidence: session_evidence(session)?,
@@ -242,32 +212,18 @@ impl RequestContext {
     ///
     /// [`codes::STEP_UP_REQUIRED`] if the token does not permit this action in this session, or was used.
     pub async fn redeem(&self, session: &Session, action: &str, token: &str) -> Result<(), AuthError> {
-        let claim = self
-            .engine
-            .grant_tokens
-            .parse(token)
-            .ok_or(AuthError::new(&codes::STEP_UP_REQUIRED))?;
+        let claim = self.engine.grant_tokens.parse(token).ok_or(AuthError::new(&codes::STEP_UP_REQUIRED))?;
         let mut batch = Batch::new(self);
         let guards = [
             ActionGrant::secret_hash.eq(claim.hash()),
             ActionGrant::session_id.eq(session.id),
             ActionGrant::action.eq(action),
         ];
+        batch.take(&self.engine.grants, At::id(claim.id.into()), guards).or(&codes::STEP_UP_REQUIRED);
         batch
-            .take(&self.engine.grants, At::id(claim.id.into()), guards)
+            .ensure(&self.engine.spine.principals, At::id(session.principal.id), issuable(&session.principal))
             .or(&codes::STEP_UP_REQUIRED);
-        batch
-            .ensure(
-                &self.engine.spine.principals,
-                At::id(session.principal.id),
-                issuable(&session.principal),
-            )
-            .or(&codes::STEP_UP_REQUIRED);
-        let event = ActionRedeemed {
-            principal: session.principal.id,
-            session: session.id,
-            action: action.to_owned(),
-        };
+        let event = ActionRedeemed { principal: session.principal.id, session: session.id, action: action.to_owned() };
         self.commit(event, batch).await.map(drop)
     }
 
@@ -284,25 +240,16 @@ impl RequestContext {
         action: &str,
     ) -> Result<Proof, AuthError> {
         let response = self.engine.verifier(method)?.read(response)?;
-        let purpose = Purpose::StepUp {
-            session: session.id,
-            action: action.to_owned(),
-        };
-        let step = self
-            .admit(purpose, method, None, Some(session.principal.clone()), None)
-            .await?;
+        let purpose = Purpose::StepUp { session: session.id, action: action.to_owned() };
+        let step = self.admit(purpose, method, None, Some(session.principal.clone()), None).await?;
         let (step, mut proved) = self.verify(step, None, response).await?;
         proved.evidence.extend(session_evidence(session)?);
         let enrolments = self.enrolments(proved.principal.id).await?;
         let (requirement, _) = self.requirement(&step, &proved, &enrolments).await?;
         if requirement.denied().is_some() || requirement.unmet(&proved.evidence, self.now()).is_some() {
-            return Err(
-                AuthError::new(&codes::STEP_UP_REQUIRED).because("the act demands more than was proved")
-            );
+            return Err(AuthError::new(&codes::STEP_UP_REQUIRED).because("the act demands more than was proved"));
         }
-        let Proved {
-            principal, mut batch, ..
-        } = proved;
+        let Proved { principal, mut batch, .. } = proved;
         self.settle(&step, &mut batch);
         self.after_issue(&step, &principal, &mut batch).await?;
         Ok(Proof { principal, batch })
@@ -314,13 +261,7 @@ impl RequestContext {
     ///
     /// [`codes::CONFLICT`] if an identifier is taken; errors of the enroller that name what to change.
     pub async fn sign_up(&self, sign_up: SignUp) -> Result<Principal, AuthError> {
-        let SignUp {
-            kind,
-            identifiers,
-            method,
-            response,
-            mut batch,
-        } = sign_up;
+        let SignUp { kind, identifiers, method, response, mut batch } = sign_up;
         let enroller = self.engine.enroller(&method)?;
         let typed = identifiers.first().map(|identifier| identifier.canonical.clone());
         let step = self.admit(Purpose::SignUp, &method, None, None, typed).await?;
@@ -334,17 +275,9 @@ impl RequestContext {
         };
         batch.absorb(staged);
         batch.add_principal(self, &principal);
-        self.engine
-            .users
-            .insert(self, &principal, &identifiers, &mut batch)?;
-        self.engine
-            .verifier(&method)?
-            .apply(self, &principal, &effect, &mut batch)?;
-        let event = SignedUp {
-            principal: principal.id,
-            principal_kind: kind,
-            method,
-        };
+        self.engine.users.insert(self, &principal, &identifiers, &mut batch)?;
+        self.engine.verifier(&method)?.apply(self, &principal, &effect, &mut batch)?;
+        let event = SignedUp { principal: principal.id, principal_kind: kind, method };
         match self.commit(event, batch).await {
             Ok(_) => Ok(principal),
             Err(error) => {
@@ -361,16 +294,9 @@ impl RequestContext {
     /// # Errors
     ///
     /// When the record cannot be written.
-    pub async fn refuse_sign_up(
-        &self,
-        reason: &'static str,
-        identifier: Option<&Identifier>,
-    ) -> Result<(), AuthError> {
+    pub async fn refuse_sign_up(&self, reason: &'static str, identifier: Option<&Identifier>) -> Result<(), AuthError> {
         let pseudonym = |id: &Identifier| hex(&self.engine.identifier_pseudonym(Some(id), ""));
-        let event = SignUpRefused {
-            reason,
-            identifier: identifier.map(pseudonym),
-        };
+        let event = SignUpRefused { reason, identifier: identifier.map(pseudonym) };
         self.commit(event, Batch::new(self)).await.map(drop)
     }
 
@@ -438,12 +364,8 @@ impl RequestContext {
         }
         let def = &self.engine.counters.table.def;
         let bump = |charge: &Charge| {
-            let counter = Counter {
-                id: self.new_id(),
-                key: charge.key,
-                value: 0,
-                expires_at: self.now().plus(charge.life),
-            };
+            let counter =
+                Counter { id: self.new_id(), key: charge.key, value: 0, expires_at: self.now().plus(charge.life) };
             Op::Bump {
                 def: def.clone(),
                 index: Counter::by_key.position(),
@@ -471,23 +393,15 @@ impl RequestContext {
             Err(error) => return Err(error.into()),
         };
         let value = |done: &Done| if let Done::Bumped(value) = done { *value } else { 0 };
-        let charged = |(charge, done): (&Charge, &Done)| Charged {
-            name: charge.name,
-            value: value(done),
-            max: charge.max,
-        };
+        let charged =
+            |(charge, done): (&Charge, &Done)| Charged { name: charge.name, value: value(done), max: charge.max };
         Ok(charges.iter().zip(&done).map(charged).collect())
     }
 
     /// Gives back what was charged for a step that was not judged.
     async fn refund(&self, step: &Step<'_>) {
         let mut batch = EphemeralBatch::new(self);
-        for owed in step
-            .charges
-            .iter()
-            .filter(|charge| charge.settle != Settle::Keep)
-            .map(Owed::from)
-        {
+        for owed in step.charges.iter().filter(|charge| charge.settle != Settle::Keep).map(Owed::from) {
             let (row, bump) = owed.undo(self);
             batch.bump(&self.engine.counters, Counter::by_key, row, Counter::value, bump);
         }
@@ -513,42 +427,22 @@ impl RequestContext {
         };
         let (principal, evidence, effects, reason) = match verdict {
             Verdict::Proven { principal, evidence } => (principal, vec![evidence], Vec::new(), "sign_in"),
-            Verdict::ProveFirst {
-                candidate,
-                effect,
-                reason,
-            } => (candidate, Vec::new(), vec![effect], reason),
+            Verdict::ProveFirst { candidate, effect, reason } => (candidate, Vec::new(), vec![effect], reason),
         };
         let refusal = match &step.bound {
             Some(bound) if bound.id != principal.id => Some("a proof of another principal"),
             _ if principal.status != Status::Active => Some("the principal is not active"),
-            _ if evidence.iter().any(|proof| proof.epoch != principal.epoch) => {
-                Some("a proof of another epoch")
-            }
+            _ if evidence.iter().any(|proof| proof.epoch != principal.epoch) => Some("a proof of another epoch"),
             _ => None,
         };
         if let Some(reason) = refusal {
             let error = AuthError::new(&codes::REJECTED).because(reason);
             return Err(self.turn_down(step, Some(principal), error).await);
         }
-        Ok((
-            step,
-            Proved {
-                principal,
-                evidence,
-                effects,
-                batch,
-                reason,
-            },
-        ))
+        Ok((step, Proved { principal, evidence, effects, batch, reason }))
     }
 
-    async fn judge(
-        &self,
-        step: Step<'_>,
-        state: Option<JsonValue>,
-        response: Response,
-    ) -> Result<Progress, AuthError> {
+    async fn judge(&self, step: Step<'_>, state: Option<JsonValue>, response: Response) -> Result<Progress, AuthError> {
         let (step, proved) = self.verify(step, state, response).await?;
         self.decide(step, proved).await
     }
@@ -558,17 +452,7 @@ impl RequestContext {
             return Err(AuthError::new(&codes::FLOW_INVALID).because("an enrolment for nobody"));
         };
         let evidence = effect.evidence.clone().into_iter().collect();
-        self.decide(
-            step,
-            Proved {
-                principal,
-                evidence,
-                effects: vec![effect],
-                batch,
-                reason: "sign_in",
-            },
-        )
-        .await
+        self.decide(step, Proved { principal, evidence, effects: vec![effect], batch, reason: "sign_in" }).await
     }
 
     /// Everything that is demanded: a proof at least, a fresh one for an action, and what the stages say.
@@ -578,12 +462,8 @@ impl RequestContext {
         proved: &Proved,
         enrolments: &[Enrolment],
     ) -> Result<(Requirement, Signals), AuthError> {
-        let view = FlowView {
-            purpose: &step.purpose,
-            principal: &proved.principal,
-            evidence: &proved.evidence,
-            enrolments,
-        };
+        let view =
+            FlowView { purpose: &step.purpose, principal: &proved.principal, evidence: &proved.evidence, enrolments };
         let mut signals = Signals::default();
         for stage in &self.engine.stages {
             stage.assess(self, &view, &mut signals).await?;
@@ -604,13 +484,8 @@ impl RequestContext {
             proved.evidence.splice(0..0, flow.state.evidence.iter().cloned());
             proved.effects.splice(0..0, flow.state.effects.iter().cloned());
         }
-        if proved
-            .evidence
-            .iter()
-            .any(|proof| proof.epoch != proved.principal.epoch)
-        {
-            let error =
-                AuthError::new(&codes::FLOW_INVALID).because("the credentials changed since the flow began");
+        if proved.evidence.iter().any(|proof| proof.epoch != proved.principal.epoch) {
+            let error = AuthError::new(&codes::FLOW_INVALID).because("the credentials changed since the flow began");
             return Err(self.turn_down(step, Some(proved.principal), error).await);
         }
         let enrolments = self.enrolments(proved.principal.id).await?;
@@ -634,56 +509,29 @@ impl RequestContext {
             let error = AuthError::new(&codes::UNREACHABLE).because(reason);
             return Err(self.refuse(step, Some(proved.principal), error).await);
         }
-        let Proved {
-            principal,
-            evidence,
-            effects,
-            batch,
-            ..
-        } = proved;
+        let Proved { principal, evidence, effects, batch, .. } = proved;
         let owed = step.owed();
-        let state = FlowState {
-            purpose: step.purpose.clone(),
-            evidence,
-            effects,
-            offers,
-            owed,
-            reason: reason.to_owned(),
-        };
-        Ok(Progress::Challenged(
-            self.suspend(step, Some(&principal), state, batch).await?,
-        ))
+        let state =
+            FlowState { purpose: step.purpose.clone(), evidence, effects, offers, owed, reason: reason.to_owned() };
+        Ok(Progress::Challenged(self.suspend(step, Some(&principal), state, batch).await?))
     }
 
     /// What would help: enrolled methods that bring the principal closer, or methods to set up.
     ///
     /// Nothing may be set up before every kind of factor that the principal holds has been proved: whoever stole the
     /// first factor must not choose the second.
-    fn offers(
-        &self,
-        requirement: &Requirement,
-        proved: &Proved,
-        enrolments: &[Enrolment],
-    ) -> Vec<StoredOffer> {
+    fn offers(&self, requirement: &Requirement, proved: &Proved, enrolments: &[Enrolment]) -> Vec<StoredOffer> {
         let (now, epoch) = (self.now(), proved.principal.epoch);
         let as_proof = |e: &Enrolment| {
             let proof = Evidence::new(e.method.clone(), e.factors, now, epoch).channel(e.channel.clone());
-            if e.phishing_resistant {
-                proof.phishing_resistant()
-            } else {
-                proof
-            }
+            if e.phishing_resistant { proof.phishing_resistant() } else { proof }
         };
         let with = |more: &mut dyn Iterator<Item = Evidence>| {
             let mut all = proved.evidence.clone();
             all.extend(more);
             all
         };
-        let usable = || {
-            enrolments
-                .iter()
-                .filter(|e| self.engine.verifiers.contains_key(&e.method))
-        };
+        let usable = || enrolments.iter().filter(|e| self.engine.verifiers.contains_key(&e.method));
         let before = requirement.count_unmet(&proved.evidence, now);
         let level = attained(&proved.evidence);
         let everything = with(&mut usable().map(as_proof));
@@ -695,12 +543,7 @@ impl RequestContext {
         let mut offers: Vec<StoredOffer> = Vec::new();
         let mut add = |method: &MethodId, action| {
             if !offers.iter().any(|offer| offer.method == *method) {
-                offers.push(StoredOffer {
-                    method: method.clone(),
-                    action,
-                    prompt: JsonValue::Null,
-                    state: None,
-                });
+                offers.push(StoredOffer { method: method.clone(), action, prompt: JsonValue::Null, state: None });
             }
         };
         for enrolment in usable() {
@@ -729,10 +572,7 @@ impl RequestContext {
         mut batch: Batch,
     ) -> Result<Challenge, AuthError> {
         let id = step.flow.as_ref().map_or_else(|| self.new_id(), |flow| flow.id);
-        let expires_at = step
-            .flow
-            .as_ref()
-            .map_or_else(|| self.now().plus(FLOW_LIFE), |flow| flow.expires_at);
+        let expires_at = step.flow.as_ref().map_or_else(|| self.now().plus(FLOW_LIFE), |flow| flow.expires_at);
         let secret = batch.secret(self);
         let event = ChallengeIssued {
             principal: principal.map(|principal| principal.id),
@@ -741,10 +581,7 @@ impl RequestContext {
             reason: state.reason.clone(),
             offers: state.offers.iter().map(|offer| offer.method.clone()).collect(),
         };
-        let (reason, offers) = (
-            state.reason.clone(),
-            state.offers.iter().map(Offer::from).collect(),
-        );
+        let (reason, offers) = (state.reason.clone(), state.offers.iter().map(Offer::from).collect());
         let flows = &self.engine.flows;
         let sealed = flows.seal(self, FlowRow::state, id, &state)?;
         match &step.flow {
@@ -755,12 +592,7 @@ impl RequestContext {
                     FlowRow::state.set(sealed),
                 ];
                 batch
-                    .update(
-                        flows,
-                        At::id(id),
-                        [FlowRow::secret_hash.eq(flow.secret_hash)],
-                        changes,
-                    )
+                    .update(flows, At::id(id), [FlowRow::secret_hash.eq(flow.secret_hash)], changes)
                     .or(&codes::FLOW_INVALID);
             }
             None => {
@@ -777,12 +609,7 @@ impl RequestContext {
         }
         let receipt = self.commit(event, batch).await?;
         let flow = receipt.token(&self.engine.flow_tokens, id, &secret)?;
-        Ok(Challenge {
-            flow,
-            reason,
-            offers,
-            expires_at,
-        })
+        Ok(Challenge { flow, reason, offers, expires_at })
     }
 
     async fn open_flow(&self, token: &str) -> Result<(OpenFlow, Option<Principal>), AuthError> {
@@ -791,26 +618,14 @@ impl RequestContext {
             return Err(AuthError::new(&codes::FLOW_INVALID));
         };
         let flows = &self.engine.flows;
-        let row = flows
-            .get(self, At::id(claim.id.into()))
-            .await?
-            .filter(|row| claim.proves(&row.secret_hash));
+        let row = flows.get(self, At::id(claim.id.into())).await?.filter(|row| claim.proves(&row.secret_hash));
         let row = row.ok_or(AuthError::new(&codes::FLOW_INVALID))?;
         let state = flows.open(self, FlowRow::state, row.id, &row.state)?;
         let bound = match row.principal_id {
-            Some(id) => Some(
-                self.principal(id)
-                    .await?
-                    .ok_or(AuthError::new(&codes::FLOW_INVALID))?,
-            ),
+            Some(id) => Some(self.principal(id).await?.ok_or(AuthError::new(&codes::FLOW_INVALID))?),
             None => None,
         };
-        let flow = OpenFlow {
-            id: row.id,
-            secret_hash: row.secret_hash,
-            state,
-            expires_at: row.expires_at,
-        };
+        let flow = OpenFlow { id: row.id, secret_hash: row.secret_hash, state, expires_at: row.expires_at };
         Ok((flow, bound))
     }
 
@@ -820,51 +635,26 @@ impl RequestContext {
         let batch = &mut proved.batch;
         if let Some(flow) = &step.flow {
             let guards = [FlowRow::secret_hash.eq(flow.secret_hash)];
-            batch
-                .take(&self.engine.flows, At::id(flow.id), guards)
-                .or(&codes::FLOW_INVALID);
+            batch.take(&self.engine.flows, At::id(flow.id), guards).or(&codes::FLOW_INVALID);
         }
         let principals = &self.engine.spine.principals;
         let now = PrincipalRow::last_login_at.set(Some(self.now()));
         batch
-            .update(
-                principals,
-                At::id(proved.principal.id),
-                issuable(&proved.principal),
-                [now.into()],
-            )
+            .update(principals, At::id(proved.principal.id), issuable(&proved.principal), [now.into()])
             .or(&codes::REJECTED);
         for effect in &proved.effects {
-            self.engine
-                .verifier(&effect.method)?
-                .apply(self, &proved.principal, effect, batch)?;
+            self.engine.verifier(&effect.method)?.apply(self, &proved.principal, effect, batch)?;
         }
         self.settle(step, batch);
         Ok(())
     }
 
-    async fn issue(
-        &self,
-        step: Step<'_>,
-        mut proved: Proved,
-        signals: &Signals,
-    ) -> Result<Progress, AuthError> {
+    async fn issue(&self, step: Step<'_>, mut proved: Proved, signals: &Signals) -> Result<Progress, AuthError> {
         self.conclude(&step, &mut proved)?;
-        let Proved {
-            principal,
-            evidence,
-            mut batch,
-            ..
-        } = proved;
+        let Proved { principal, evidence, mut batch, .. } = proved;
         let amr = references(&evidence);
-        let aal =
-            attained(&evidence).ok_or(AuthError::new(&codes::INTERNAL).because("nothing was proved"))?;
-        let grant = Grant {
-            principal,
-            evidence,
-            aal,
-            amr,
-        };
+        let aal = attained(&evidence).ok_or(AuthError::new(&codes::INTERNAL).because("nothing was proved"))?;
+        let grant = Grant { principal, evidence, aal, amr };
         let new = self.engine.sessions.insert(self, &grant, &mut batch)?;
         let mark = self.after_issue(&step, &grant.principal, &mut batch).await?;
         let event = LoginSuccess {
@@ -878,11 +668,7 @@ impl RequestContext {
         };
         let receipt: Receipt<Issue> = self.commit(event, batch).await?.retype();
         let tokens = self.engine.tokens.mint(&new, &receipt)?;
-        Ok(Progress::SignedIn(Box::new(SignedIn::new(
-            new.session,
-            tokens,
-            mark,
-        ))))
+        Ok(Progress::SignedIn(Box::new(SignedIn::new(new.session, tokens, mark))))
     }
 
     async fn permit(
@@ -893,9 +679,7 @@ impl RequestContext {
         action: String,
     ) -> Result<Progress, AuthError> {
         self.conclude(&step, &mut proved)?;
-        let Proved {
-            principal, mut batch, ..
-        } = proved;
+        let Proved { principal, mut batch, .. } = proved;
         self.after_issue(&step, &principal, &mut batch).await?;
         let secret = batch.secret(self);
         let grant = ActionGrant {
@@ -908,21 +692,8 @@ impl RequestContext {
         };
         let id = grant.id;
         batch.insert(&self.engine.grants, grant).or(&codes::CONFLICT);
-        let receipt = self
-            .commit(
-                ActionGranted {
-                    principal: principal.id,
-                    session,
-                    action,
-                },
-                batch,
-            )
-            .await?;
-        Ok(Progress::Granted(receipt.token(
-            &self.engine.grant_tokens,
-            id,
-            &secret,
-        )?))
+        let receipt = self.commit(ActionGranted { principal: principal.id, session, action }, batch).await?;
+        Ok(Progress::Granted(receipt.token(&self.engine.grant_tokens, id, &secret)?))
     }
 
     /// Gives back or clears the counters of this and earlier steps.
@@ -933,9 +704,7 @@ impl RequestContext {
                 Settle::Reset => batch.purge(&self.engine.counters, Counter::by_key, (owed.key,), None),
                 Settle::Refund => {
                     let (row, bump) = owed.undo(self);
-                    batch
-                        .bump(&self.engine.counters, Counter::by_key, row, Counter::value, bump)
-                        .or(&codes::CONFLICT);
+                    batch.bump(&self.engine.counters, Counter::by_key, row, Counter::value, bump).or(&codes::CONFLICT);
                 }
             }
         }
@@ -950,16 +719,7 @@ impl RequestContext {
         let mut aftermath = Aftermath::new(self);
         let attempt = step.attempt();
         for stage in &self.engine.stages {
-            stage
-                .after(
-                    self,
-                    &End::Issued {
-                        attempt: &attempt,
-                        principal,
-                    },
-                    &mut aftermath,
-                )
-                .await?;
+            stage.after(self, &End::Issued { attempt: &attempt, principal }, &mut aftermath).await?;
         }
         batch.absorb(aftermath.batch);
         Ok(aftermath.mark)
@@ -989,11 +749,7 @@ impl RequestContext {
         principal: Option<Principal>,
         error: &AuthError,
     ) -> Result<Option<Challenge>, AuthError> {
-        tracing::debug!(
-            code = error.code().code,
-            reason = error.internal(),
-            "a proof was refused"
-        );
+        tracing::debug!(code = error.code().code, reason = error.internal(), "a proof was refused");
         let mut aftermath = Aftermath::new(self);
         let known = match (&principal, &step.bound, &step.identifier) {
             (Some(principal), ..) | (None, Some(principal), _) => Some(principal.clone()),
@@ -1004,29 +760,20 @@ impl RequestContext {
             _ => None,
         };
         let attempt = step.attempt();
-        let end = End::Refused {
-            attempt: &attempt,
-            principal: known.as_ref(),
-            charged: &step.charged,
-        };
+        let end = End::Refused { attempt: &attempt, principal: known.as_ref(), charged: &step.charged };
         for stage in &self.engine.stages {
             stage.after(self, &end, &mut aftermath).await?;
         }
         let mut batch = Batch::new(self);
         batch.absorb(aftermath.batch);
-        let pseudonym =
-            |typed: &String| hex(&self.engine.identifier_pseudonym(step.identifier.as_ref(), typed));
+        let pseudonym = |typed: &String| hex(&self.engine.identifier_pseudonym(step.identifier.as_ref(), typed));
         let event = LoginFailure {
             principal: known.as_ref().map(|principal| principal.id),
             flow: step.flow.as_ref().map(|flow| flow.id),
             method: step.method.clone(),
             purpose: step.purpose.clone(),
             error: error.code().code,
-            identifier: if known.is_none() {
-                step.typed.as_ref().map(pseudonym)
-            } else {
-                None
-            },
+            identifier: if known.is_none() { step.typed.as_ref().map(pseudonym) } else { None },
         };
         let Some(flow) = &step.flow else {
             self.commit(event, batch).await?;
@@ -1036,12 +783,7 @@ impl RequestContext {
         let flows = &self.engine.flows;
         let change = FlowRow::secret_hash.set(secret.hash());
         batch
-            .update(
-                flows,
-                At::id(flow.id),
-                [FlowRow::secret_hash.eq(flow.secret_hash)],
-                [change],
-            )
+            .update(flows, At::id(flow.id), [FlowRow::secret_hash.eq(flow.secret_hash)], [change])
             .or(&codes::FLOW_INVALID);
         let receipt = self.commit(event, batch).await?;
         Ok(Some(Challenge {
@@ -1072,29 +814,15 @@ impl Step<'_> {
 
     /// The charges of this step and of the flow's earlier ones.
     fn owed(&self) -> Vec<Owed> {
-        let mut all: Vec<Owed> = self
-            .flow
-            .as_ref()
-            .map(|flow| flow.state.owed.clone())
-            .unwrap_or_default();
-        all.extend(
-            self.charges
-                .iter()
-                .filter(|charge| charge.settle != Settle::Keep)
-                .map(Owed::from),
-        );
+        let mut all: Vec<Owed> = self.flow.as_ref().map(|flow| flow.state.owed.clone()).unwrap_or_default();
+        all.extend(self.charges.iter().filter(|charge| charge.settle != Settle::Keep).map(Owed::from));
         all
     }
 }
 
 impl From<&Charge> for Owed {
     fn from(charge: &Charge) -> Self {
-        Self {
-            key: charge.key,
-            by: charge.by,
-            floor: charge.floor,
-            settle: charge.settle,
-        }
+        Self { key: charge.key, by: charge.by, floor: charge.floor, settle: charge.settle }
     }
 }
 
@@ -1102,29 +830,15 @@ impl Owed {
     /// Takes the charge back, never below what an untouched counter stands at.
     fn undo(&self, cx: &RequestContext) -> (Counter, Bump) {
         let floor = self.floor.unwrap_or(0).saturating_add(self.by);
-        let row = Counter {
-            id: cx.new_id(),
-            key: self.key,
-            value: 0,
-            expires_at: cx.now().plus(Duration::from_secs(1)),
-        };
-        (
-            row,
-            Bump {
-                by: self.by.saturating_neg(),
-                floor: Some(floor),
-                max: None,
-            },
-        )
+        let row =
+            Counter { id: cx.new_id(), key: self.key, value: 0, expires_at: cx.now().plus(Duration::from_secs(1)) };
+        (row, Bump { by: self.by.saturating_neg(), floor: Some(floor), max: None })
     }
 }
 
 /// The principal has to be as it was when it was proved.
 fn issuable(principal: &Principal) -> [crate::entity::When<PrincipalRow>; 2] {
-    [
-        PrincipalRow::status.eq(Status::Active),
-        PrincipalRow::epoch.eq(principal.epoch),
-    ]
+    [PrincipalRow::status.eq(Status::Active), PrincipalRow::epoch.eq(principal.epoch)]
 }
 
 /// What a session was issued for. The session is alive, so its proofs still stand under the present epoch.
@@ -1137,11 +851,7 @@ fn session_evidence(session: &Session) -> Result<Vec<Evidence>, AuthError> {
 }
 
 fn offer<'f>(flow: &'f OpenFlow, method: &MethodId) -> Result<&'f StoredOffer, AuthError> {
-    flow.state
-        .offers
-        .iter()
-        .find(|offer| offer.method == *method)
-        .ok_or(AuthError::new(&codes::UNKNOWN_METHOD))
+    flow.state.offers.iter().find(|offer| offer.method == *method).ok_or(AuthError::new(&codes::UNKNOWN_METHOD))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -65,14 +65,7 @@ impl Manifest {
     /// Starts a manifest; the version is `env!("CARGO_PKG_VERSION")`.
     #[must_use]
     pub const fn new(id: &'static str, version: &'static str) -> Self {
-        Self {
-            id,
-            version,
-            migrations: Vec::new(),
-            entities: Vec::new(),
-            errors: Vec::new(),
-            events: Vec::new(),
-        }
+        Self { id, version, migrations: Vec::new(), entities: Vec::new(), errors: Vec::new(), events: Vec::new() }
     }
 
     /// Declares an entity in its first form: the next step creates its table.
@@ -91,9 +84,7 @@ impl Manifest {
     /// Adds the next step. A released step is never edited.
     #[must_use]
     pub fn step(mut self, step: Step) -> Self {
-        let number = u32::try_from(self.migrations.len())
-            .unwrap_or(u32::MAX)
-            .saturating_add(1);
+        let number = u32::try_from(self.migrations.len()).unwrap_or(u32::MAX).saturating_add(1);
         self.migrations.push(Migration::new(self.id, number, step));
         self
     }
@@ -127,10 +118,7 @@ impl Problem {
     /// Says what is wrong with a plugin's setup and what to do about it.
     #[must_use]
     pub fn new(plugin: &'static str, text: impl Into<String>) -> Self {
-        Self {
-            plugin,
-            text: text.into(),
-        }
+        Self { plugin, text: text.into() }
     }
 }
 
@@ -214,10 +202,7 @@ impl Registrar<'_> {
         let own = self.declared.iter().any(|declared| **declared == def);
         match self.tables.get(def.table) {
             Some(table) if own => Ok(Collection::new(table.clone())),
-            _ => Err(self.problem(format!(
-                "the entity {} is used but not declared in the manifest",
-                def.table
-            ))),
+            _ => Err(self.problem(format!("the entity {} is used but not declared in the manifest", def.table))),
         }
     }
 
@@ -243,8 +228,7 @@ impl Registrar<'_> {
         if let Some(section) = self.section {
             overlay(&mut tree, section, self.plugin).map_err(|text| self.problem(text))?;
         }
-        serde_json::from_value(tree)
-            .map_err(|error| self.problem(format!("the section [{}]: {error}", self.plugin)))
+        serde_json::from_value(tree).map_err(|error| self.problem(format!("the section [{}]: {error}", self.plugin)))
     }
 
     /// Says what is wrong with this plugin's setup.
@@ -256,9 +240,7 @@ impl Registrar<'_> {
     /// Provides something to other plugins and to the application, by its type.
     pub fn provide<T: ?Sized + Send + Sync + 'static>(&mut self, capability: Arc<T>) {
         let name = std::any::type_name::<T>();
-        self.parts
-            .provided
-            .push((self.plugin, TypeId::of::<T>(), name, Arc::new(capability)));
+        self.parts.provided.push((self.plugin, TypeId::of::<T>(), name, Arc::new(capability)));
     }
 
     /// Needs something that another plugin provides.
@@ -266,14 +248,10 @@ impl Registrar<'_> {
         let slot = Arc::new(OnceLock::new());
         let filled = slot.clone();
         let resolve = move |all: &HashMap<TypeId, Capability>| {
-            let found = all
-                .get(&TypeId::of::<T>())
-                .and_then(|any| any.downcast_ref::<Arc<T>>());
+            let found = all.get(&TypeId::of::<T>()).and_then(|any| any.downcast_ref::<Arc<T>>());
             found.is_some_and(|capability| filled.set(capability.clone()).is_ok())
         };
-        self.parts
-            .required
-            .push((self.plugin, std::any::type_name::<T>(), Box::new(resolve)));
+        self.parts.required.push((self.plugin, std::any::type_name::<T>(), Box::new(resolve)));
         Required(slot)
     }
 
@@ -299,16 +277,12 @@ impl Registrar<'_> {
 
     /// Verifies a method.
     pub fn verifier<V: CredentialVerifier>(&mut self, verifier: Arc<V>) {
-        self.parts
-            .verifiers
-            .push((self.plugin, verifier.method(), Arc::new(Erased(verifier))));
+        self.parts.verifiers.push((self.plugin, verifier.method(), Arc::new(Erased(verifier))));
     }
 
     /// Enrols a method.
     pub fn enroller<N: Enroller>(&mut self, enroller: Arc<N>) {
-        self.parts
-            .enrollers
-            .push((self.plugin, enroller.method(), Arc::new(Erased(enroller))));
+        self.parts.enrollers.push((self.plugin, enroller.method(), Arc::new(Erased(enroller))));
     }
 
     /// Looks on at every step.
@@ -356,9 +330,7 @@ fn overlay(base: &mut JsonValue, over: &JsonValue, path: &str) -> Result<(), Str
                 let path = format!("{path}.{key}");
                 let known: Vec<&str> = base.keys().map(String::as_str).collect();
                 let known = known.join(", ");
-                let slot = base
-                    .get_mut(key)
-                    .ok_or_else(|| format!("unknown key {path}; there are {known}"))?;
+                let slot = base.get_mut(key).ok_or_else(|| format!("unknown key {path}; there are {known}"))?;
                 overlay(slot, value, &path)?;
             }
             Ok(())

@@ -67,18 +67,20 @@ impl Principal {
     /// A new, active principal that is not stored yet.
     #[must_use]
     pub fn new(cx: &RequestContext, kind: PrincipalKind) -> Self {
-        Self {
-            id: cx.new_id(),
-            kind,
-            status: Status::Active,
-            epoch: 0,
-        }
+        Self { id: cx.new_id(), kind, status: Status::Active, epoch: 0 }
+    }
+
+    /// A principal as just read from its row.
+    #[must_use]
+    pub const fn read(id: PrincipalId, kind: PrincipalKind, status: Status, epoch: i64) -> Self {
+        Self { id, kind, status, epoch }
     }
 }
 
 /// The row of a principal. Plugins refer to it; core writes it.
 #[derive(Debug, Entity)]
 #[entity(table = "auth_principals", durable, index(by_status: status, status_at))]
+#[expect(clippy::exhaustive_structs, reason = "its entity is as declared; a new column is a breaking change")]
 pub struct PrincipalRow {
     /// Unique within its tenant.
     pub id: PrincipalId,
@@ -101,12 +103,7 @@ pub struct PrincipalRow {
 
 impl From<&PrincipalRow> for Principal {
     fn from(row: &PrincipalRow) -> Self {
-        Self {
-            id: row.id,
-            kind: row.kind,
-            status: row.status,
-            epoch: row.epoch,
-        }
+        Self::read(row.id, row.kind, row.status, row.epoch)
     }
 }
 
@@ -124,6 +121,7 @@ id_type! {
     index(by_principal: principal_id, created_at),
     references(principal_id -> auth_principals)
 )]
+#[expect(clippy::exhaustive_structs, reason = "its entity is as declared; a new column is a breaking change")]
 pub struct Enrolment {
     /// Unique within its tenant.
     pub id: EnrolmentId,
@@ -163,13 +161,7 @@ impl Ability {
     /// The only credential of its method, over no particular channel.
     #[must_use]
     pub const fn new(method: MethodId, factors: Factors) -> Self {
-        Self {
-            method,
-            label: String::new(),
-            factors,
-            channel: None,
-            phishing_resistant: false,
-        }
+        Self { method, label: String::new(), factors, channel: None, phishing_resistant: false }
     }
 
     /// Says over which channel answers come.
@@ -268,10 +260,7 @@ impl Batch {
 
     /// Sets whether the principal may authenticate, raises the epoch and ends all sessions.
     pub fn set_status(&mut self, cx: &RequestContext, principal: &Principal, status: Status) {
-        let changes = vec![
-            PrincipalRow::status.set(status),
-            PrincipalRow::status_at.set(cx.now()),
-        ];
+        let changes = vec![PrincipalRow::status.set(status), PrincipalRow::status_at.set(cx.now())];
         self.change_principal(cx, principal, changes, EndSessions::All);
     }
 
@@ -279,8 +268,7 @@ impl Batch {
     pub fn remove_principal(&mut self, cx: &RequestContext, principal: &Principal) {
         cx.engine.sessions.end(cx, principal.id, Ending::All, self);
         let guards = [PrincipalRow::epoch.eq(principal.epoch)];
-        self.take(&cx.engine.spine.principals, At::id(principal.id), guards)
-            .or(&codes::CONFLICT);
+        self.take(&cx.engine.spine.principals, At::id(principal.id), guards).or(&codes::CONFLICT);
     }
 
     fn change_principal(
@@ -295,25 +283,13 @@ impl Batch {
         if !matches!(ends, EndSessions::None) {
             changes.push(PrincipalRow::sessions_from.set(next));
         }
-        let guards = [
-            PrincipalRow::epoch.eq(principal.epoch),
-            PrincipalRow::status.eq(principal.status),
-        ];
-        self.update(&cx.engine.spine.principals, At::id(principal.id), guards, changes)
-            .or(&codes::CONFLICT);
+        let guards = [PrincipalRow::epoch.eq(principal.epoch), PrincipalRow::status.eq(principal.status)];
+        self.update(&cx.engine.spine.principals, At::id(principal.id), guards, changes).or(&codes::CONFLICT);
         match ends {
             EndSessions::None => {}
             EndSessions::All => cx.engine.sessions.end(cx, principal.id, Ending::All, self),
             EndSessions::Others(kept) => {
-                cx.engine.sessions.end(
-                    cx,
-                    principal.id,
-                    Ending::Others {
-                        keep: kept.id,
-                        epoch: next,
-                    },
-                    self,
-                );
+                cx.engine.sessions.end(cx, principal.id, Ending::Others { keep: kept.id, epoch: next }, self);
             }
         }
     }
@@ -369,11 +345,7 @@ pub trait UserStore: Send + Sync + 'static {
     /// # Errors
     ///
     /// When the store fails; nobody is no error.
-    async fn find(
-        &self,
-        cx: &RequestContext,
-        identifier: &Identifier,
-    ) -> Result<Option<Principal>, AuthError>;
+    async fn find(&self, cx: &RequestContext, identifier: &Identifier) -> Result<Option<Principal>, AuthError>;
 
     /// Makes identifiers lead to a principal that the same batch adds.
     ///
@@ -403,8 +375,7 @@ impl IdentifierKinds {
         if text.len() > LONGEST_IDENTIFIER || text.contains('\0') {
             return None;
         }
-        let parsed =
-            |parser: &Arc<dyn IdentifierKind>| Some(Identifier::new(parser.kind(), parser.canonical(text)?));
+        let parsed = |parser: &Arc<dyn IdentifierKind>| Some(Identifier::new(parser.kind(), parser.canonical(text)?));
         self.0.values().find_map(parsed)
     }
 }

@@ -8,7 +8,6 @@ use http::Uri;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicUrl {
     origin: String,
-    secure: bool,
     loopback: bool,
 }
 
@@ -25,10 +24,7 @@ impl PublicUrl {
     ///
     /// [`InvalidPublicUrl`] for anything else: user info, path, query, fragment.
     pub fn parse(text: &str) -> Result<Self, InvalidPublicUrl> {
-        let uri: Uri = text
-            .trim_end_matches('/')
-            .parse()
-            .map_err(|_error| InvalidPublicUrl)?;
+        let uri: Uri = text.trim_end_matches('/').parse().map_err(|_error| InvalidPublicUrl)?;
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return Err(InvalidPublicUrl);
         };
@@ -37,10 +33,7 @@ impl PublicUrl {
             "http" => false,
             _ => return Err(InvalidPublicUrl),
         };
-        let bare = authority.as_str().contains('@')
-            || uri.path() != "/"
-            || uri.query().is_some()
-            || text.contains('#');
+        let bare = authority.as_str().contains('@') || uri.path() != "/" || uri.query().is_some() || text.contains('#');
         let host = authority.host().to_ascii_lowercase();
         if bare || host.is_empty() {
             return Err(InvalidPublicUrl);
@@ -51,11 +44,7 @@ impl PublicUrl {
             Some(port) => format!("{scheme}://{host}:{port}"),
             None => format!("{scheme}://{host}"),
         };
-        Ok(Self {
-            origin,
-            secure,
-            loopback: is_loopback(&host),
-        })
+        Ok(Self { origin, loopback: is_loopback(&host) })
     }
 
     /// The origin as browsers write it (RFC 6454 §6.1): no default port, no trailing slash.
@@ -66,8 +55,8 @@ impl PublicUrl {
 
     /// Whether it is reached over TLS.
     #[must_use]
-    pub const fn is_secure(&self) -> bool {
-        self.secure
+    pub fn is_secure(&self) -> bool {
+        self.origin.starts_with("https://")
     }
 
     /// Whether it is on this machine.
@@ -78,10 +67,7 @@ impl PublicUrl {
 }
 
 fn is_loopback(host: &str) -> bool {
-    let address = host
-        .trim_start_matches('[')
-        .trim_end_matches(']')
-        .parse::<IpAddr>();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     host == "localhost" || host.ends_with(".localhost") || address.is_ok_and(|ip| ip.is_loopback())
 }
 
@@ -98,21 +84,11 @@ mod tests {
     #[test]
     fn origin_is_as_browsers_write_it() {
         let origin = |text| PublicUrl::parse(text).map(|url| url.origin);
-        assert_eq!(
-            origin("https://Login.Example.com:443/").unwrap(),
-            "https://login.example.com"
-        );
+        assert_eq!(origin("https://Login.Example.com:443/").unwrap(), "https://login.example.com");
         assert_eq!(origin("http://localhost:3000").unwrap(), "http://localhost:3000");
-        for bad in [
-            "",
-            "example.com",
-            "ftp://a",
-            "https://u@a",
-            "https://a/b",
-            "https://a?b",
-            "https://a#b",
-            "https://",
-        ] {
+        for bad in
+            ["", "example.com", "ftp://a", "https://u@a", "https://a/b", "https://a?b", "https://a#b", "https://"]
+        {
             assert_eq!(origin(bad), Err(InvalidPublicUrl), "{bad}");
         }
     }
@@ -120,9 +96,7 @@ mod tests {
     #[test]
     fn loopback_is_told_from_names_that_look_like_it() {
         let loopback = |text: &str| PublicUrl::parse(text).unwrap().is_loopback();
-        assert!(
-            loopback("http://localhost:3000") && loopback("http://127.0.0.1") && loopback("http://[::1]:1")
-        );
+        assert!(loopback("http://localhost:3000") && loopback("http://127.0.0.1") && loopback("http://[::1]:1"));
         assert!(!loopback("http://localhost.example.com") && !loopback("http://127.0.0.1.example.com"));
     }
 }

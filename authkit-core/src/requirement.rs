@@ -41,12 +41,7 @@ impl Condition {
     /// Proofs that together reach this level, made at any time.
     #[must_use]
     pub const fn level(level: Aal) -> Self {
-        Self {
-            level,
-            within: None,
-            method: None,
-            phishing_resistant: false,
-        }
+        Self { level, within: None, method: None, phishing_resistant: false }
     }
 
     /// Only proofs made at most so long ago count.
@@ -73,15 +68,10 @@ impl Condition {
     /// Whether these proofs meet it at `now`.
     #[must_use]
     pub fn is_met(&self, evidence: &[Evidence], now: Timestamp) -> bool {
-        let fresh: Vec<&Evidence> = evidence
-            .iter()
-            .filter(|proof| self.within.is_none_or(|span| now.since(proof.at) <= span))
-            .collect();
+        let fresh: Vec<&Evidence> =
+            evidence.iter().filter(|proof| self.within.is_none_or(|span| now.since(proof.at) <= span)).collect();
         attained(fresh.iter().copied()).is_some_and(|level| level >= self.level)
-            && self
-                .method
-                .as_ref()
-                .is_none_or(|method| fresh.iter().any(|proof| proof.method == *method))
+            && self.method.as_ref().is_none_or(|method| fresh.iter().any(|proof| proof.method == *method))
             && (!self.phishing_resistant || fresh.iter().any(|proof| proof.phishing_resistant))
     }
 }
@@ -90,10 +80,7 @@ impl Clause {
     /// Any of these conditions.
     #[must_use]
     pub fn any(reason: &'static str, conditions: impl IntoIterator<Item = Condition>) -> Self {
-        Self {
-            any: conditions.into_iter().collect(),
-            reason,
-        }
+        Self { any: conditions.into_iter().collect(), reason }
     }
 
     /// Whether these proofs meet it at `now`.
@@ -113,17 +100,13 @@ impl Requirement {
     /// Demands one condition.
     #[must_use]
     pub fn of(reason: &'static str, condition: Condition) -> Self {
-        Self {
-            clauses: vec![Clause::any(reason, [condition])],
-        }
+        Self { clauses: vec![Clause::any(reason, [condition])] }
     }
 
     /// Cannot be met.
     #[must_use]
     pub fn deny(reason: &'static str) -> Self {
-        Self {
-            clauses: vec![Clause::any(reason, [])],
-        }
+        Self { clauses: vec![Clause::any(reason, [])] }
     }
 
     /// Demands a further clause.
@@ -143,10 +126,7 @@ impl Requirement {
     /// Why it cannot be met by anybody, if so.
     #[must_use]
     pub fn denied(&self) -> Option<&'static str> {
-        self.clauses
-            .iter()
-            .find(|clause| clause.any.is_empty())
-            .map(|clause| clause.reason)
+        self.clauses.iter().find(|clause| clause.any.is_empty()).map(|clause| clause.reason)
     }
 
     /// The first clause that these proofs do not meet at `now`.
@@ -158,10 +138,7 @@ impl Requirement {
     /// How many clauses these proofs do not meet at `now`.
     #[must_use]
     pub fn count_unmet(&self, evidence: &[Evidence], now: Timestamp) -> usize {
-        self.clauses
-            .iter()
-            .filter(|clause| !clause.is_met(evidence, now))
-            .count()
+        self.clauses.iter().filter(|clause| !clause.is_met(evidence, now)).count()
     }
 }
 
@@ -173,12 +150,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     fn proof(method: &'static str, factors: Factors, at: i64) -> Evidence {
-        Evidence::new(
-            MethodId::from_static(method),
-            factors,
-            Timestamp::from_millis(at),
-            0,
-        )
+        Evidence::new(MethodId::from_static(method), factors, Timestamp::from_millis(at), 0)
     }
 
     #[test]
@@ -191,30 +163,13 @@ mod tests {
                 Condition::level(Aal::Aal2).method(MethodId::from_static("totp")),
             ],
         );
-        let requirement =
-            Requirement::of("fresh", Condition::level(Aal::Aal1).within(5 * MINUTE)).and(either);
+        let requirement = Requirement::of("fresh", Condition::level(Aal::Aal1).within(5 * MINUTE)).and(either);
         let password = proof("password", Factors::KNOWLEDGE, 999_000);
         let totp = proof("totp", Factors::POSSESSION, 0);
-        assert_eq!(
-            requirement
-                .unmet(std::slice::from_ref(&password), now)
-                .unwrap()
-                .reason,
-            "either"
-        );
-        assert_eq!(
-            requirement
-                .unmet(std::slice::from_ref(&totp), now)
-                .unwrap()
-                .reason,
-            "fresh"
-        );
+        assert_eq!(requirement.unmet(std::slice::from_ref(&password), now).unwrap().reason, "either");
+        assert_eq!(requirement.unmet(std::slice::from_ref(&totp), now).unwrap().reason, "fresh");
         assert!(requirement.unmet(&[password, totp], now).is_none());
-        assert!(
-            requirement
-                .unmet(&[proof("passkey", Factors::POSSESSION, 999_999)], now)
-                .is_none()
-        );
+        assert!(requirement.unmet(&[proof("passkey", Factors::POSSESSION, 999_999)], now).is_none());
     }
 
     #[test]
@@ -223,16 +178,10 @@ mod tests {
         let strong = Requirement::of("strong", Condition::level(Aal::Aal2));
         let weak = Requirement::of("weak", Condition::level(Aal::Aal1));
         let evidence = [proof("password", Factors::KNOWLEDGE, 0)];
-        for joined in [
-            strong.clone().join(weak.clone()),
-            weak.clone().join(strong),
-            weak.join(Requirement::deny("no")),
-        ] {
+        for joined in [strong.clone().join(weak.clone()), weak.clone().join(strong), weak.join(Requirement::deny("no"))]
+        {
             assert!(joined.unmet(&evidence, now).is_some(), "{joined:?}");
         }
-        assert_eq!(
-            Requirement::deny("no").join(Requirement::none()).denied(),
-            Some("no")
-        );
+        assert_eq!(Requirement::deny("no").join(Requirement::none()).denied(), Some("no"));
     }
 }

@@ -51,9 +51,7 @@ impl Step {
     pub const fn table(&self) -> &'static str {
         match self {
             Self::Create(def) => def.table,
-            Self::AddColumn { table, .. } | Self::AddIndex { table, .. } | Self::DropIndex { table, .. } => {
-                table
-            }
+            Self::AddColumn { table, .. } | Self::AddIndex { table, .. } | Self::DropIndex { table, .. } => table,
         }
     }
 }
@@ -65,11 +63,8 @@ impl Step {
             Self::Create(def) => {
                 let columns: Vec<String> = def.columns.iter().map(column).collect();
                 let indexes: Vec<String> = def.indexes.iter().map(index_text).collect();
-                let references: Vec<String> = def
-                    .references
-                    .iter()
-                    .map(|r| format!("{} -> {}", r.column, r.table))
-                    .collect();
+                let references: Vec<String> =
+                    def.references.iter().map(|r| format!("{} -> {}", r.column, r.table)).collect();
                 format!(
                     "create {} {:?} {:?} ({}) ({}) ({}) {:?}",
                     def.table,
@@ -89,10 +84,7 @@ impl Step {
 }
 
 fn column(column: &ColumnDef) -> String {
-    format!(
-        "{} {:?} {} {} {:?}",
-        column.name, column.kind, column.nullable, column.volatile, column.default
-    )
+    format!("{} {:?} {} {} {:?}", column.name, column.kind, column.nullable, column.volatile, column.default)
 }
 
 fn index_text(index: &IndexDef) -> String {
@@ -112,12 +104,10 @@ impl Migration {
     #[must_use]
     pub fn checksum(&self) -> String {
         let text = format!("{} {} {}", self.plugin, self.number, self.step.canonical());
-        crate::keys::sha256(text.as_bytes())
-            .iter()
-            .fold(String::with_capacity(64), |mut hex, byte| {
-                write!(hex, "{byte:02x}").ok();
-                hex
-            })
+        crate::keys::sha256(text.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
+            write!(hex, "{byte:02x}").ok();
+            hex
+        })
     }
 }
 
@@ -127,10 +117,7 @@ pub(crate) fn fold(steps: &[Migration]) -> (Vec<Def>, Vec<String>) {
     let mut problems = Vec::new();
     for migration in steps {
         if let Err(problem) = apply(&mut defs, &migration.step) {
-            problems.push(format!(
-                "migration {} of {}: {problem}",
-                migration.number, migration.plugin
-            ));
+            problems.push(format!("migration {} of {}: {problem}", migration.number, migration.plugin));
         }
     }
     (defs.into_iter().map(Arc::new).collect(), problems)
@@ -150,10 +137,7 @@ fn apply(defs: &mut Vec<EntityDef>, step: &Step) -> Result<(), String> {
     match step {
         Step::Create(_) => {}
         Step::AddColumn { column, .. } if !column.nullable && column.default.is_none() => {
-            return Err(format!(
-                "the new column {} needs a default or has to be nullable",
-                column.name
-            ));
+            return Err(format!("the new column {} needs a default or has to be nullable", column.name));
         }
         Step::AddColumn { column, .. } => def.columns.push(column.clone()),
         Step::AddIndex { index, .. } => def.indexes.push(index.clone()),
@@ -168,10 +152,7 @@ pub(crate) fn drift(declared: &EntityDef, history: &EntityDef) -> Option<String>
         return None;
     }
     let differs = |what: &str, name: &str| {
-        format!(
-            "{} {name} of {} is not the same in the entity and in its migrations",
-            what, declared.table
-        )
+        format!("{} {name} of {} is not the same in the entity and in its migrations", what, declared.table)
     };
     let longest = declared.columns.len().max(history.columns.len());
     for at in 0..longest {
@@ -181,10 +162,7 @@ pub(crate) fn drift(declared: &EntityDef, history: &EntityDef) -> Option<String>
         }
     }
     let unmatched = |one: &EntityDef, other: &EntityDef| {
-        one.indexes
-            .iter()
-            .find(|index| !other.indexes.contains(index))
-            .map(|index| index.name)
+        one.indexes.iter().find(|index| !other.indexes.contains(index)).map(|index| index.name)
     };
     if let Some(name) = unmatched(declared, history).or_else(|| unmatched(history, declared)) {
         return Some(differs("index", name));

@@ -65,11 +65,7 @@ pub struct Secret {
 
 impl Secret {
     pub(crate) fn of(batch: Id, position: usize, bytes: &[u8; 32]) -> Self {
-        Self {
-            batch,
-            position,
-            hash: sha256(bytes),
-        }
+        Self { batch, position, hash: sha256(bytes) }
     }
 
     /// SHA-256 of the secret: what is stored.
@@ -111,10 +107,7 @@ impl TokenKind {
     /// Declares a kind; the prefix is unique among kinds and made of lower-case letters.
     #[must_use]
     pub fn new(keys: &KeyRing, prefix: &'static str) -> Self {
-        Self {
-            prefix,
-            mac: keys.mac(&format!("token {prefix}")),
-        }
+        Self { prefix, mac: keys.mac(&format!("token {prefix}")) }
     }
 
     pub(crate) fn encode(&self, id: Id, secret: &[u8; 32]) -> SecretText {
@@ -139,10 +132,7 @@ impl TokenKind {
         let bytes = Zeroizing::new(from_base64url(encoded)?);
         let (id, rest) = bytes.split_first_chunk::<ID>()?;
         let (secret, tag) = rest.split_first_chunk::<SECRET>()?;
-        self.mac.verify(&[id, secret], tag).then(|| TokenClaim {
-            id: Id::from_bytes(*id),
-            hash: sha256(secret),
-        })
+        self.mac.verify(&[id, secret], tag).then(|| TokenClaim { id: Id::from_bytes(*id), hash: sha256(secret) })
     }
 }
 
@@ -171,10 +161,7 @@ mod tests {
     use super::*;
 
     fn ring(seed: u8) -> KeyRing {
-        KeyRing::new([std::array::from_fn(|i| {
-            (i as u8).wrapping_mul(37).wrapping_add(seed)
-        })])
-        .unwrap()
+        KeyRing::new([std::array::from_fn(|i| (i as u8).wrapping_mul(37).wrapping_add(seed))]).unwrap()
     }
 
     #[test]
@@ -194,29 +181,18 @@ mod tests {
         let text = kind.encode(Id::from_bytes([7; 16]), &[9; 32]);
         let text = text.expose();
         assert!(TokenKind::new(&ring(2), "aks").parse(text).is_none());
-        assert!(
-            TokenKind::new(&ring(1), "akf")
-                .parse(&text.replace("aks", "akf"))
-                .is_none()
-        );
+        assert!(TokenKind::new(&ring(1), "akf").parse(&text.replace("aks", "akf")).is_none());
         for at in 0..text.len() {
             let mut bytes = text.as_bytes().to_vec();
             bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
-            assert!(
-                kind.parse(&String::from_utf8(bytes).unwrap()).is_none(),
-                "byte {at}"
-            );
+            assert!(kind.parse(&String::from_utf8(bytes).unwrap()).is_none(), "byte {at}");
             assert!(kind.parse(&text[..at]).is_none(), "first {at} bytes");
         }
     }
 
     #[test]
     fn secrets_do_not_print() {
-        let shown = format!(
-            "{:?} {:?}",
-            SecretText::new("hunter2".into()),
-            Secret::of(Id::NIL, 0, &[1; 32])
-        );
+        let shown = format!("{:?} {:?}", SecretText::new("hunter2".into()), Secret::of(Id::NIL, 0, &[1; 32]));
         assert_eq!(shown, "SecretText(..) Secret(..)");
     }
 }

@@ -42,7 +42,6 @@ pub struct Session {
 impl Session {
     /// For session stores.
     #[must_use]
-    #[expect(clippy::too_many_arguments, reason = "a session has so many parts")]
     pub const fn new(
         id: SessionId,
         principal: Principal,
@@ -52,15 +51,7 @@ impl Session {
         created_at: Timestamp,
         expires_at: Timestamp,
     ) -> Self {
-        Self {
-            id,
-            principal,
-            aal,
-            amr,
-            evidence,
-            created_at,
-            expires_at,
-        }
+        Self { id, principal, aal, amr, evidence, created_at, expires_at }
     }
 }
 
@@ -170,8 +161,9 @@ pub enum Ending {
 /// 2. `find` is one store call. It returns a session only if its secret's hash is `secret_hash` (compared in constant
 ///    time), it is not past its expiry, its principal is active, and its epoch is at least the principal's
 ///    `sessions_from`.
-/// 3. `end` adds the removal to the batch, so that it lands with its record; ending what is gone is no error, ending a
-///    session of another principal does nothing.
+/// 3. `end` adds the removal to the batch, so that it lands with its record. Ending one session that is gone, or that is
+///    another principal's, loses with [`codes::NOT_FOUND`](crate::codes::NOT_FOUND); ending several that are gone is no
+///    error.
 /// 4. `touch` keeps the session from going idle; it writes volatile columns only, and seldom.
 #[async_trait]
 pub trait SessionStore: Send + Sync + 'static {
@@ -300,10 +292,6 @@ pub struct SignedIn {
 
 impl SignedIn {
     pub(crate) const fn new(session: Session, tokens: Tokens, mark: Option<crate::stage::Mark>) -> Self {
-        Self {
-            session,
-            tokens,
-            mark,
-        }
+        Self { session, tokens, mark }
     }
 }

@@ -54,10 +54,7 @@ pub struct Notice {
 
 impl fmt::Debug for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Notice")
-            .field("id", &self.id)
-            .field("template", &self.template)
-            .finish_non_exhaustive()
+        f.debug_struct("Notice").field("id", &self.id).field("template", &self.template).finish_non_exhaustive()
     }
 }
 
@@ -67,14 +64,9 @@ impl fmt::Debug for Notice {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the slot that everything else has to use"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the slot that everything else has to use")]
     fn now(&self) -> Timestamp {
-        let since_epoch = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap_or_default();
+        let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_millis(crate::timestamp::millis(since_epoch))
     }
 }
@@ -85,10 +77,7 @@ impl Clock for SystemClock {
 pub struct OsRng;
 
 impl Rng for OsRng {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the slot that everything else has to use"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the slot that everything else has to use")]
     #[expect(clippy::expect_used, reason = "without randomness no token may be made")]
     fn fill(&self, buffer: &mut [u8]) {
         getrandom::fill(buffer).expect("the operating system gives randomness");

@@ -54,12 +54,7 @@ pub trait Stage: Send + Sync + 'static {
     /// # Errors
     ///
     /// Any error refuses the step (fail closed).
-    async fn assess(
-        &self,
-        cx: &RequestContext,
-        flow: &FlowView<'_>,
-        signals: &mut Signals,
-    ) -> Result<(), AuthError>;
+    async fn assess(&self, cx: &RequestContext, flow: &FlowView<'_>, signals: &mut Signals) -> Result<(), AuthError>;
 
     /// Says what has to be proved.
     ///
@@ -78,12 +73,7 @@ pub trait Stage: Send + Sync + 'static {
     /// # Errors
     ///
     /// Any error refuses the step (fail closed).
-    async fn after(
-        &self,
-        cx: &RequestContext,
-        end: &End<'_>,
-        aftermath: &mut Aftermath,
-    ) -> Result<(), AuthError>;
+    async fn after(&self, cx: &RequestContext, end: &End<'_>, aftermath: &mut Aftermath) -> Result<(), AuthError>;
 }
 
 const _: fn(&dyn Stage) = |_| ();
@@ -299,14 +289,12 @@ pub struct Aftermath {
 
 impl Aftermath {
     pub(crate) fn new(cx: &RequestContext) -> Self {
-        Self {
-            batch: Batch::new(cx),
-            mark: None,
-        }
+        Self { batch: Batch::new(cx), mark: None }
     }
 }
 
 /// Something that the client's device keeps and presents later; it proves nothing.
+#[non_exhaustive]
 pub struct Mark {
     /// What is kept; comes back as [`Client::device`](crate::Client::device).
     pub text: SecretText,

@@ -101,10 +101,7 @@ pub struct Capabilities {
 
 impl Capabilities {
     /// Any rows in one commit, and no acknowledged write is lost.
-    pub const FULL: Self = Self {
-        batches: BatchSpan::Everything,
-        durability: Acknowledgement::Kept,
-    };
+    pub const FULL: Self = Self { batches: BatchSpan::Everything, durability: Acknowledgement::Kept };
 }
 
 /// How much one commit may span.
@@ -153,11 +150,7 @@ impl Shape {
     /// All columns and no join.
     #[must_use]
     pub fn whole(def: &Def) -> Self {
-        Self {
-            def: def.clone(),
-            columns: (0..def.columns.len()).collect(),
-            join: None,
-        }
+        Self { def: def.clone(), columns: (0..def.columns.len()).collect(), join: None }
     }
 }
 
@@ -453,8 +446,5 @@ impl fmt::Display for Scope {
 /// Positions of an index's columns after a prefix of the given length.
 #[must_use]
 pub fn order_columns(def: &EntityDef, index: usize, prefix: usize) -> &[usize] {
-    def.indexes
-        .get(index)
-        .and_then(|i| i.columns.get(prefix..))
-        .unwrap_or_default()
+    def.indexes.get(index).and_then(|i| i.columns.get(prefix..)).unwrap_or_default()
 }

@@ -62,16 +62,14 @@ pub(crate) fn millis(span: Duration) -> i64 {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = UtcDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
-            .map_err(|_error| fmt::Error)?;
+        let at = UtcDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000).map_err(|_error| fmt::Error)?;
         f.write_str(&at.format(&Rfc3339).map_err(|_error| fmt::Error)?)
     }
 }
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let at = UtcDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
-            .map_err(S::Error::custom)?;
+        let at = UtcDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000).map_err(S::Error::custom)?;
         serializer.serialize_str(&at.format(&Rfc3339).map_err(S::Error::custom)?)
     }
 }
@@ -81,9 +79,7 @@ impl<'de> Deserialize<'de> for Timestamp {
         let text = Cow::<'de, str>::deserialize(deserializer)?;
         let at = OffsetDateTime::parse(&text, &Rfc3339).map_err(D::Error::custom)?;
         let millis = at.unix_timestamp_nanos() / 1_000_000;
-        Ok(Self::from_millis(
-            i64::try_from(millis).map_err(D::Error::custom)?,
-        ))
+        Ok(Self::from_millis(i64::try_from(millis).map_err(D::Error::custom)?))
     }
 }
 

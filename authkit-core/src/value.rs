@@ -8,10 +8,7 @@ use crate::{id::Id, timestamp::Timestamp};
 
 /// One stored value. There are no floats: every value has one order and one encoding in every store.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "a store has to handle every kind; a new one is a breaking change"
-)]
+#[expect(clippy::exhaustive_enums, reason = "a store has to handle every kind; a new one is a breaking change")]
 pub enum Value {
     /// Absent.
     Null,
@@ -33,10 +30,7 @@ pub enum Value {
 
 /// The kind of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "a store has to handle every kind; a new one is a breaking change"
-)]
+#[expect(clippy::exhaustive_enums, reason = "a store has to handle every kind; a new one is a breaking change")]
 pub enum ColumnKind {
     /// [`Value::Bool`].
     Bool,
@@ -182,10 +176,7 @@ impl<T: Serialize + DeserializeOwned> Json<T> {
     /// [`DecodeError`] if the type has no JSON form, such as a map with keys that are not text.
     pub fn new(value: &T) -> Result<Self, DecodeError> {
         let text = serde_json::to_string(value).map_err(|_error| DecodeError::new("JSON value"))?;
-        Ok(Self {
-            text,
-            of: PhantomData,
-        })
+        Ok(Self { text, of: PhantomData })
     }
 
     /// Parses the stored text.
@@ -216,10 +207,7 @@ impl<T> Field for Json<T> {
 
     fn from_value(value: Value) -> Result<Self, DecodeError> {
         match value {
-            Value::Json(text) => Ok(Self {
-                text,
-                of: PhantomData,
-            }),
+            Value::Json(text) => Ok(Self { text, of: PhantomData }),
             _ => Err(DecodeError::new("JSON value")),
         }
     }

@@ -139,13 +139,7 @@ impl<'a> StepContext<'a> {
         principal: Option<&'a Principal>,
         identifier: Option<&'a Identifier>,
     ) -> Self {
-        Self {
-            request,
-            purpose,
-            principal,
-            identifier,
-            batch: Batch::new(request),
-        }
+        Self { request, purpose, principal, identifier, batch: Batch::new(request) }
     }
 }
 
@@ -159,9 +153,7 @@ impl Deref for StepContext<'_> {
 
 impl fmt::Debug for StepContext<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StepContext")
-            .field("purpose", self.purpose)
-            .finish_non_exhaustive()
+        f.debug_struct("StepContext").field("purpose", self.purpose).finish_non_exhaustive()
     }
 }
 
@@ -216,13 +208,8 @@ impl Effect {
     ///
     /// When the data has no JSON form.
     pub fn new(method: MethodId, data: &impl Serialize) -> Result<Self, AuthError> {
-        let data =
-            serde_json::to_value(data).map_err(|error| AuthError::new(&codes::INTERNAL).caused_by(error))?;
-        Ok(Self {
-            method,
-            evidence: None,
-            data,
-        })
+        let data = serde_json::to_value(data).map_err(|error| AuthError::new(&codes::INTERNAL).caused_by(error))?;
+        Ok(Self { method, evidence: None, data })
     }
 
     /// Says what confirming it has proved.
@@ -263,21 +250,14 @@ pub struct MethodSchemas {
 pub(crate) trait AnyVerifier: Send + Sync {
     fn schemas(&self) -> MethodSchemas;
     fn read(&self, response: JsonValue) -> Result<Response, AuthError>;
-    async fn begin(&self, cx: &mut StepContext<'_>, input: JsonValue)
-    -> Result<Prompt<JsonValue>, AuthError>;
+    async fn begin(&self, cx: &mut StepContext<'_>, input: JsonValue) -> Result<Prompt<JsonValue>, AuthError>;
     async fn verify(
         &self,
         cx: &mut StepContext<'_>,
         state: Option<JsonValue>,
         response: Response,
     ) -> Result<Verdict, AuthError>;
-    fn apply(
-        &self,
-        cx: &RequestContext,
-        p: &Principal,
-        effect: &Effect,
-        batch: &mut Batch,
-    ) -> Result<(), AuthError>;
+    fn apply(&self, cx: &RequestContext, p: &Principal, effect: &Effect, batch: &mut Batch) -> Result<(), AuthError>;
 }
 
 /// A response that was read into the verifier's own type.
@@ -291,26 +271,16 @@ pub(crate) struct Erased<T>(pub(crate) Arc<T>);
 #[async_trait]
 impl<V: CredentialVerifier> AnyVerifier for Erased<V> {
     fn schemas(&self) -> MethodSchemas {
-        MethodSchemas {
-            begin: schema_for!(V::Begin),
-            response: schema_for!(V::Response),
-        }
+        MethodSchemas { begin: schema_for!(V::Begin), response: schema_for!(V::Response) }
     }
 
     fn read(&self, response: JsonValue) -> Result<Response, AuthError> {
         let typed: V::Response = read_input(response)?;
         let hint = self.0.hint(&typed).map(str::to_owned);
-        Ok(Response {
-            hint,
-            typed: Box::new(typed),
-        })
+        Ok(Response { hint, typed: Box::new(typed) })
     }
 
-    async fn begin(
-        &self,
-        cx: &mut StepContext<'_>,
-        input: JsonValue,
-    ) -> Result<Prompt<JsonValue>, AuthError> {
+    async fn begin(&self, cx: &mut StepContext<'_>, input: JsonValue) -> Result<Prompt<JsonValue>, AuthError> {
         let prompt = self.0.begin(cx, read_optional(input)?).await?;
         remember(prompt)
     }
@@ -322,18 +292,12 @@ impl<V: CredentialVerifier> AnyVerifier for Erased<V> {
         response: Response,
     ) -> Result<Verdict, AuthError> {
         let response = response.typed.downcast::<V::Response>();
-        let response = response
-            .map_err(|_any| AuthError::new(&codes::INTERNAL).because("response of another method"))?;
+        let response =
+            response.map_err(|_any| AuthError::new(&codes::INTERNAL).because("response of another method"))?;
         self.0.verify(cx, recall(state)?, *response).await
     }
 
-    fn apply(
-        &self,
-        cx: &RequestContext,
-        p: &Principal,
-        effect: &Effect,
-        batch: &mut Batch,
-    ) -> Result<(), AuthError> {
+    fn apply(&self, cx: &RequestContext, p: &Principal, effect: &Effect, batch: &mut Batch) -> Result<(), AuthError> {
         self.0.apply(cx, p, effect, batch)
     }
 }
@@ -342,8 +306,7 @@ impl<V: CredentialVerifier> AnyVerifier for Erased<V> {
 #[async_trait]
 pub(crate) trait AnyEnroller: Send + Sync {
     fn schemas(&self) -> MethodSchemas;
-    async fn begin(&self, cx: &mut StepContext<'_>, input: JsonValue)
-    -> Result<Prompt<JsonValue>, AuthError>;
+    async fn begin(&self, cx: &mut StepContext<'_>, input: JsonValue) -> Result<Prompt<JsonValue>, AuthError>;
     async fn confirm(
         &self,
         cx: &mut StepContext<'_>,
@@ -355,17 +318,10 @@ pub(crate) trait AnyEnroller: Send + Sync {
 #[async_trait]
 impl<N: Enroller> AnyEnroller for Erased<N> {
     fn schemas(&self) -> MethodSchemas {
-        MethodSchemas {
-            begin: schema_for!(N::Begin),
-            response: schema_for!(N::Response),
-        }
+        MethodSchemas { begin: schema_for!(N::Begin), response: schema_for!(N::Response) }
     }
 
-    async fn begin(
-        &self,
-        cx: &mut StepContext<'_>,
-        input: JsonValue,
-    ) -> Result<Prompt<JsonValue>, AuthError> {
+    async fn begin(&self, cx: &mut StepContext<'_>, input: JsonValue) -> Result<Prompt<JsonValue>, AuthError> {
         let prompt = self.0.begin(cx, read_optional(input)?).await?;
         remember(prompt)
     }
@@ -397,40 +353,24 @@ pub(crate) fn read_input<T: DeserializeOwned>(input: JsonValue) -> Result<T, Aut
 
 /// The field that serde says is missing, if it is one that clients know.
 fn missing_field(error: &serde_json::Error) -> Option<&'static str> {
-    const KNOWN: [&str; 7] = [
-        "identifier",
-        "password",
-        "current_password",
-        "new_password",
-        "method",
-        "flow",
-        "invitation",
-    ];
+    const KNOWN: [&str; 7] =
+        ["identifier", "password", "current_password", "new_password", "method", "flow", "invitation"];
     let text = error.to_string();
     let name = text.strip_prefix("missing field `")?.split('`').next()?;
     KNOWN.into_iter().find(|known| *known == name)
 }
 
 fn read_optional<T: DeserializeOwned>(input: JsonValue) -> Result<Option<T>, AuthError> {
-    if input.is_null() {
-        Ok(None)
-    } else {
-        read_input(input).map(Some)
-    }
+    if input.is_null() { Ok(None) } else { read_input(input).map(Some) }
 }
 
 fn remember<S: Serialize>(prompt: Prompt<S>) -> Result<Prompt<JsonValue>, AuthError> {
-    let state = serde_json::to_value(prompt.state)
-        .map_err(|error| AuthError::new(&codes::INTERNAL).caused_by(error))?;
-    Ok(Prompt {
-        public: prompt.public,
-        state,
-    })
+    let state =
+        serde_json::to_value(prompt.state).map_err(|error| AuthError::new(&codes::INTERNAL).caused_by(error))?;
+    Ok(Prompt { public: prompt.public, state })
 }
 
 fn recall<S: DeserializeOwned>(state: Option<JsonValue>) -> Result<Option<S>, AuthError> {
-    let read = |state| {
-        serde_json::from_value(state).map_err(|error| AuthError::new(&codes::INTERNAL).caused_by(error))
-    };
+    let read = |state| serde_json::from_value(state).map_err(|error| AuthError::new(&codes::INTERNAL).caused_by(error));
     state.map(read).transpose()
 }

@@ -3,8 +3,8 @@
 use std::ops::Bound;
 
 use authkit_core::{
-    ColumnDef, ColumnKind, Comparison, Def, Direction, EntityDef, Get, Guard, Id, Join, Lookup, Query, Reach, Scope,
-    Set, Shape, StoreError, TenantId, Timestamp, Value, order_columns,
+    ColumnDef, ColumnKind, Comparison, Def, Direction, EntityDef, Get, Guard, Id, Join, Lookup, Query, Reach,
+    Scope, Set, Shape, StoreError, TenantId, Timestamp, Value, order_columns,
 };
 
 use crate::error::Fault;
@@ -24,7 +24,7 @@ pub(crate) struct Dialect {
     pub(crate) same: &'static str,
     /// The opposite of `same`.
     pub(crate) differs: &'static str,
-    /// The greater of two values; NULL if one of them is.
+    /// The function whose result is the greater of two values, and NULL if one of them is.
     pub(crate) greater: &'static str,
     /// Stands before a column by which no index is to be chosen.
     pub(crate) aside: &'static str,
@@ -38,6 +38,7 @@ pub(crate) struct Statement<'a> {
     dialect: &'static Dialect,
     pub(crate) text: String,
     pub(crate) args: Vec<Arg<'a>>,
+    placeholders: usize,
 }
 
 /// What a placeholder stands for.
@@ -57,11 +58,22 @@ impl From<Timestamp> for Arg<'_> {
 /// The rows that one call can reach in one table: those of its tenant that are not past their expiry.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rows<'a> {
-    pub(crate) dialect: &'static Dialect,
-    pub(crate) def: &'a EntityDef,
+    dialect: &'static Dialect,
+    def: &'a EntityDef,
     /// None for a global entity.
     tenant: Option<TenantId>,
     now: Timestamp,
+}
+
+/// The fields of [`Op::Bump`](authkit_core::Op::Bump).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bump<'a> {
+    pub(crate) index: usize,
+    pub(crate) values: &'a [Value],
+    pub(crate) column: usize,
+    pub(crate) by: i64,
+    pub(crate) floor: Option<i64>,
+    pub(crate) max: Option<i64>,
 }
 
 impl<'a> Rows<'a> {
@@ -86,18 +98,20 @@ impl<'a> Rows<'a> {
 
     /// What the placeholders of [`get_text`] stand for.
     pub(crate) fn get_args(&self, get: &'a Get) -> impl Iterator<Item = Arg<'a>> {
-        let now = |expires: bool| expires.then_some(Arg::from(self.now));
-        let parent_expires = get.shape.join.as_ref().is_some_and(|join| join.def.expiry.is_some());
-        now(parent_expires)
+        let joined_expires = get.shape.join.as_ref().is_some_and(|join| join.def.expiry.is_some());
+        let now = Arg::from(self.now);
+        joined_expires
+            .then_some(now)
             .into_iter()
             .chain(self.tenant.map(|tenant| Arg::Id(tenant.into())))
             .chain(get.at.key.iter().map(Arg::Value))
-            .chain(now(self.def.expiry.is_some()))
+            .chain(self.def.expiry.map(|_| now))
     }
 
+    /// Returns version and wanted columns.
     pub(crate) fn query(&self, query: &'a Query) -> Statement<'a> {
         let rest = order_columns(self.def, query.index, query.prefix.len());
-        let order = || rest.iter().copied().chain([0]).map(|at| name(self.def, at));
+        let order = || rest.iter().chain(&[0]).map(|at| name(self.def, *at));
         let mut sql = Statement::new(self.dialect, "SELECT version");
         for at in &query.shape.columns {
             sql.push(", ").name(name(self.def, *at));
@@ -107,53 +121,47 @@ impl<'a> Rows<'a> {
         self.push_prefix(&mut sql, query.index, &query.prefix);
         if let Some(first) = rest.first() {
             let column = name(self.def, *first);
-            match &query.from {
-                Bound::Included(value) => sql.and(column, " >= ", Arg::Value(value)),
-                Bound::Excluded(value) => sql.and(column, " > ", Arg::Value(value)),
-                Bound::Unbounded => {}
+            if let Some((above, value)) = bound(&query.from, " >= ", " > ") {
+                sql.and(column, above, Arg::Value(value));
             }
-            match &query.to {
-                Bound::Included(value) => sql.and(column, " <= ", Arg::Value(value)),
-                Bound::Excluded(value) => sql.and(column, " < ", Arg::Value(value)),
-                Bound::Unbounded => {}
+            if let Some((below, value)) = bound(&query.to, " <= ", " < ") {
+                sql.and(column, below, Arg::Value(value));
             }
         }
         if let Some(after) = &query.after {
-            sql.push(" AND (").list(order(), Statement::name);
+            sql.push(" AND (").list(", ", order(), |sql, column| sql.name(column));
             sql.push(match query.direction {
                 Direction::Ascending => ") > (",
                 Direction::Descending => ") < (",
             });
-            sql.list(after, |sql, value| sql.arg(Arg::Value(value))).push(")");
+            sql.list(", ", after, |sql, value| sql.arg(Arg::Value(value))).push(")");
         }
         self.push_guards(&mut sql, &query.filters, self.dialect.aside);
         self.push_live(&mut sql, self.dialect.aside);
-        sql.push(" ORDER BY ").list(order(), |sql, column| {
-            sql.name(column);
-            if query.direction == Direction::Descending {
-                sql.push(" DESC");
-            }
+        sql.push(" ORDER BY ").list(", ", order(), |sql, column| match query.direction {
+            Direction::Ascending => sql.name(column),
+            Direction::Descending => sql.name(column).push(" DESC"),
         });
         sql.push(" LIMIT ").arg(Arg::Int(count(query.limit)));
         sql
     }
 
     pub(crate) fn insert(&self, values: &'a [Value]) -> Statement<'a> {
-        self.insert_with(values.iter().map(Arg::Value))
+        self.insert_args(values.iter().map(Arg::Value))
     }
 
-    fn insert_with(&self, values: impl Iterator<Item = Arg<'a>>) -> Statement<'a> {
+    fn insert_args(&self, values: impl Iterator<Item = Arg<'a>>) -> Statement<'a> {
         let mut sql = Statement::new(self.dialect, "INSERT INTO ");
         sql.name(self.def.table).push(" (");
         if self.tenant.is_some() {
             sql.push("tenant_id, ");
         }
-        sql.push("version, ").list(&self.def.columns, |sql, column| sql.name(column.name)).push(") VALUES (");
+        sql.push("version, ").list(", ", &self.def.columns, |sql, column| sql.name(column.name));
+        sql.push(") VALUES (");
         if let Some(tenant) = self.tenant {
-            sql.arg(Arg::Id(tenant.into()));
-            sql.push(", ");
+            sql.arg(Arg::Id(tenant.into())).push(", ");
         }
-        sql.push("1, ").list(values, Statement::arg).push(")");
+        sql.push("1, ").list(", ", values, Statement::arg).push(")");
         sql
     }
 
@@ -165,28 +173,21 @@ impl<'a> Rows<'a> {
         set: &'a [Set],
     ) -> Statement<'a> {
         let mut sql = Statement::new(self.dialect, "UPDATE ");
-        sql.name(self.def.table).push(if set.iter().any(|set| is_recorded(self.def, set.column())) {
-            " SET version = version + 1"
-        } else {
-            " SET version = version"
-        });
-        for change in set {
-            let column = name(self.def, change.column());
-            sql.push(", ").name(column);
-            sql.push(" = ");
-            match change {
-                Set::To(_, value) => sql.arg(Arg::Value(value)),
-                Set::Add(_, by) => {
-                    sql.name(column);
-                    sql.push(" + ").arg(Arg::Int(*by));
-                }
-            }
+        sql.name(self.def.table).push(" SET version = version");
+        if set.iter().any(|set| is_recorded(self.def, changed(set))) {
+            sql.push(" + 1");
         }
-        self.push_key(&mut sql, at.index, at.key.iter());
-        self.push_guards(&mut sql, guards, "");
-        self.push_live(&mut sql, "");
+        for set in set {
+            let column = name(self.def, changed(set));
+            sql.push(", ").name(column).push(" = ");
+            match set {
+                Set::To(_, value) => sql.arg(Arg::Value(value)),
+                Set::Add(_, by) => sql.name(column).push(" + ").arg(Arg::Int(*by)),
+            };
+        }
+        self.push_row(&mut sql, at, guards);
         if let Some(version) = version {
-            sql.and("version", " = ", Arg::Int(version));
+            sql.push(" AND version = ").arg(Arg::Int(version));
         }
         sql
     }
@@ -195,10 +196,8 @@ impl<'a> Rows<'a> {
     pub(crate) fn take(&self, at: &'a Lookup, guards: &'a [Guard]) -> Statement<'a> {
         let mut sql = Statement::new(self.dialect, "DELETE FROM ");
         sql.name(self.def.table);
-        self.push_key(&mut sql, at.index, at.key.iter());
-        self.push_guards(&mut sql, guards, "");
-        self.push_live(&mut sql, "");
-        sql.push(" RETURNING version, ").list(&self.def.columns, |sql, column| sql.name(column.name));
+        self.push_row(&mut sql, at, guards);
+        sql.push(" RETURNING version, ").list(", ", &self.def.columns, |sql, column| sql.name(column.name));
         sql
     }
 
@@ -216,97 +215,97 @@ impl<'a> Rows<'a> {
         sql
     }
 
-    /// Returns the new value, or nothing if it would exceed the greatest.
-    ///
-    /// An expired row that has the key makes it return nothing as well.
+    /// Returns the new value; nothing if it would be too great, or if an expired row has the key.
     pub(crate) fn bump(&self, bump: &Bump<'a>) -> Statement<'a> {
-        let mut sql = match bump.first() {
+        let first = bump.floor.unwrap_or(0).max(0).checked_add(bump.by);
+        let first = first.filter(|first| bump.max.is_none_or(|max| *first <= max));
+        let mut sql = match first {
             Some(first) => {
                 let count = |(at, value)| if at == bump.column { Arg::Int(first) } else { Arg::Value(value) };
-                let mut sql = self.insert_with(bump.values.iter().enumerate().map(count));
+                let mut sql = self.insert_args(bump.values.iter().enumerate().map(count));
                 sql.push(" ON CONFLICT (").push(if self.tenant.is_some() { "tenant_id, " } else { "" });
-                sql.list(index_columns(self.def, bump.index), |sql, column| sql.name(column.name));
+                sql.list(", ", index_columns(self.def, bump.index), |sql, column| sql.name(column.name));
                 sql.push(") DO UPDATE");
                 sql
             }
+            // A counter that is made would be too great already, so only one that exists can be bumped.
             None => {
                 let mut sql = Statement::new(self.dialect, "UPDATE ");
                 sql.name(self.def.table);
                 sql
             }
         };
-        let counter = name(self.def, bump.column);
-        sql.push(if is_recorded(self.def, bump.column) { " SET version = " } else { " SET " });
-        if is_recorded(self.def, bump.column) {
-            sql.name(self.def.table);
-            sql.push(".version + 1, ");
-        }
-        sql.name(counter).push(" = ");
-        self.push_sum(&mut sql, bump);
-        if let Some((at, given)) = self.def.expiry.and_then(|at| Some((at, bump.values.get(at)?))) {
-            let expiry = name(self.def, at);
-            sql.push(", ").name(expiry);
-            sql.push(" = ").push(self.dialect.greater).push("(").own(self.def, expiry);
-            sql.push(", ").arg(Arg::Value(given));
-            sql.push(")");
-        }
-        match bump.first() {
+        self.push_bump(&mut sql, bump);
+        match first {
             Some(_) => sql.push(" WHERE 1 = 1"),
-            None => {
-                self.push_key(&mut sql, bump.index, bump.key().into_iter());
-                &mut sql
-            }
+            None => self.push_key(&mut sql, bump.index, bump.key(self.def)),
         };
-        self.push_live_row(&mut sql);
+        let table = qualifier(self.dialect, self.def.table);
+        push_live(&mut sql, self.def, &table, |sql| sql.arg(self.now.into()));
         if let Some(max) = bump.max {
             sql.push(" AND ");
             self.push_sum(&mut sql, bump);
             sql.push(" <= ").arg(Arg::Int(max));
         }
-        sql.push(" RETURNING ").name(counter);
+        sql.push(" RETURNING ").name(name(self.def, bump.column));
         sql
+    }
+
+    fn push_bump(&self, sql: &mut Statement<'a>, bump: &Bump<'a>) {
+        let table = qualifier(self.dialect, self.def.table);
+        sql.push(" SET ");
+        if is_recorded(self.def, bump.column) {
+            sql.push("version = ").push(&table).push("version + 1, ");
+        }
+        sql.name(name(self.def, bump.column)).push(" = ");
+        self.push_sum(sql, bump);
+        if let Some((at, given)) = self.def.expiry.and_then(|at| Some((at, bump.values.get(at)?))) {
+            let expiry = name(self.def, at);
+            sql.push(", ").name(expiry).push(" = ").push(self.dialect.greater);
+            sql.push("(").push(&table).name(expiry).push(", ").arg(Arg::Value(given)).push(")");
+        }
     }
 
     /// The new value of a counter that exists.
     fn push_sum(&self, sql: &mut Statement<'a>, bump: &Bump<'a>) {
+        let table = qualifier(self.dialect, self.def.table);
         let counter = name(self.def, bump.column);
         match bump.floor {
             Some(floor) => {
-                sql.push(self.dialect.greater).push("(").own(self.def, counter);
-                sql.push(", ").arg(Arg::Int(floor));
-                sql.push(")");
+                sql.push(self.dialect.greater).push("(").push(&table).name(counter).push(", ");
+                sql.arg(Arg::Int(floor)).push(")");
             }
-            None => sql.own(self.def, counter),
+            None => {
+                sql.push(&table).name(counter);
+            }
         }
         sql.push(" + ").arg(Arg::Int(bump.by));
     }
 
-    /// Returns one row if there is one to vouch for.
+    /// Returns one row if there is one that meets the guards.
     pub(crate) fn ensure(&self, at: &'a Lookup, guards: &'a [Guard]) -> Statement<'a> {
         let mut sql = Statement::new(self.dialect, "SELECT 1 FROM ");
         sql.name(self.def.table);
-        self.push_key(&mut sql, at.index, at.key.iter());
-        self.push_guards(&mut sql, guards, "");
-        self.push_live(&mut sql, "");
+        self.push_row(&mut sql, at, guards);
         sql
     }
 
-    /// The columns of an index, of the row that is found by another.
+    /// Returns the columns of an index, of the row that is found by another.
     pub(crate) fn columns_of(&self, index: usize, at: &'a Lookup) -> Statement<'a> {
         let mut sql = Statement::new(self.dialect, "SELECT ");
-        sql.list(index_columns(self.def, index), |sql, column| sql.name(column.name));
+        sql.list(", ", index_columns(self.def, index), |sql, column| sql.name(column.name));
         sql.push(" FROM ").name(self.def.table);
-        self.push_key(&mut sql, at.index, at.key.iter());
+        self.push_row(&mut sql, at, &[]);
         sql
     }
 
-    /// Removes the row of a unique key if it is past its expiry.
+    /// Removes the row of a unique key if it is past its expiry; nothing to do where rows do not expire.
     pub(crate) fn clear(&self, index: usize, key: &'a [Value]) -> Option<Statement<'a>> {
-        let expiry = self.def.expiry?;
+        let expiry = name(self.def, self.def.expiry?);
         let mut sql = Statement::new(self.dialect, "DELETE FROM ");
         sql.name(self.def.table);
-        self.push_key(&mut sql, index, key.iter());
-        sql.and(name(self.def, expiry), " <= ", self.now.into());
+        self.push_key(&mut sql, index, key);
+        sql.and(expiry, " <= ", self.now.into());
         Some(sql)
     }
 
@@ -315,25 +314,34 @@ impl<'a> Rows<'a> {
         let mut sql = Statement::new(self.dialect, "SELECT 1 FROM ");
         sql.name(table);
         self.push_owner(&mut sql);
-        sql.and("id", " = ", Arg::Value(id));
-        sql.and(expiry, " <= ", self.now.into());
+        sql.and("id", " = ", Arg::Value(id)).and(expiry, " <= ", self.now.into());
         sql
     }
 
-    fn push_owner(&self, sql: &mut Statement<'a>) {
+    fn push_row(&self, sql: &mut Statement<'a>, at: &'a Lookup, guards: &'a [Guard]) {
+        self.push_key(sql, at.index, &at.key);
+        self.push_guards(sql, guards, "");
+        self.push_live(sql, "");
+    }
+
+    fn push_owner<'s>(&self, sql: &'s mut Statement<'a>) -> &'s mut Statement<'a> {
         match self.tenant {
             Some(tenant) => sql.push(" WHERE tenant_id = ").arg(Arg::Id(tenant.into())),
-            None => {
-                sql.push(" WHERE 1 = 1");
-            }
+            None => sql.push(" WHERE 1 = 1"),
         }
     }
 
-    fn push_key(&self, sql: &mut Statement<'a>, index: usize, key: impl Iterator<Item = &'a Value>) {
+    fn push_key<'s>(
+        &self,
+        sql: &'s mut Statement<'a>,
+        index: usize,
+        key: impl IntoIterator<Item = &'a Value>,
+    ) -> &'s mut Statement<'a> {
         self.push_owner(sql);
         for (column, value) in index_columns(self.def, index).zip(key) {
             sql.and(column.name, " = ", Arg::Value(value));
         }
+        sql
     }
 
     fn push_prefix(&self, sql: &mut Statement<'a>, index: usize, prefix: &'a [Value]) {
@@ -352,49 +360,25 @@ impl<'a> Rows<'a> {
                 Comparison::Greater => " > ",
                 Comparison::AtLeast => " >= ",
             };
-            sql.push(" AND ").push(aside).name(name(self.def, guard.column));
-            sql.push(comparison).arg(Arg::Value(&guard.value));
+            sql.push(" AND ").push(aside).name(name(self.def, guard.column)).push(comparison);
+            sql.arg(Arg::Value(&guard.value));
         }
     }
 
-    fn push_live(&self, sql: &mut Statement<'a>, aside: &str) {
-        push_live(sql, self.def, aside, "", |sql| sql.arg(self.now.into()));
+    fn push_live(&self, sql: &mut Statement<'a>, before: &str) {
+        push_live(sql, self.def, before, |sql| sql.arg(self.now.into()));
     }
-
-    /// As [`Self::push_live`], where the table's name tells the row from the one that is inserted.
-    fn push_live_row(&self, sql: &mut Statement<'a>) {
-        let mut prefix = Statement::new(self.dialect, "");
-        prefix.name(self.def.table).push(".");
-        push_live(sql, self.def, "", &prefix.text, |sql| sql.arg(self.now.into()));
-    }
-}
-
-/// The fields of [`Op::Bump`](authkit_core::Op::Bump).
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Bump<'a> {
-    pub(crate) def: &'a EntityDef,
-    pub(crate) index: usize,
-    pub(crate) values: &'a [Value],
-    pub(crate) column: usize,
-    pub(crate) by: i64,
-    pub(crate) floor: Option<i64>,
-    pub(crate) max: Option<i64>,
 }
 
 impl<'a> Bump<'a> {
-    /// The value of a counter that is made, unless it would be too great.
-    fn first(&self) -> Option<i64> {
-        let first = self.floor.unwrap_or(0).max(0).checked_add(self.by)?;
-        self.max.is_none_or(|max| first <= max).then_some(first)
-    }
-
-    fn key(&self) -> Vec<&'a Value> {
-        let index = self.def.indexes.get(self.index);
-        index.into_iter().flat_map(|index| &index.columns).filter_map(|at| self.values.get(*at)).collect()
+    /// The values by which the row is found.
+    pub(crate) fn key(&self, def: &EntityDef) -> Vec<&'a Value> {
+        let positions = def.indexes.get(self.index).map(|index| index.columns.as_slice()).unwrap_or_default();
+        positions.iter().filter_map(|at| self.values.get(*at)).collect()
     }
 }
 
-/// Removes expired rows of all tenants.
+/// Removes expired rows of all tenants; nothing to do where rows do not expire.
 pub(crate) fn sweep(
     dialect: &'static Dialect,
     def: &Def,
@@ -402,32 +386,31 @@ pub(crate) fn sweep(
     limit: usize,
 ) -> Option<Statement<'static>> {
     let expiry = name(def, def.expiry?);
-    let key = match def.reach {
-        Reach::Tenant => "tenant_id, id",
-        Reach::Global => "id",
+    let (key, selected) = match def.reach {
+        Reach::Tenant => ("(tenant_id, id)", "tenant_id, id"),
+        Reach::Global => ("id", "id"),
     };
     let mut sql = Statement::new(dialect, "DELETE FROM ");
-    sql.name(def.table).push(" WHERE (").push(key).push(") IN (SELECT ").push(key).push(" FROM ").name(def.table);
-    sql.push(" WHERE ").name(expiry);
-    sql.push(" <= ").arg(now.into());
-    sql.push(" LIMIT ").arg(Arg::Int(count(limit)));
-    sql.push(")");
+    sql.name(def.table).push(" WHERE ").push(key).push(" IN (SELECT ").push(selected).push(" FROM ");
+    sql.name(def.table).push(" WHERE ").name(expiry).push(" <= ").arg(now.into());
+    sql.push(" LIMIT ").arg(Arg::Int(count(limit))).push(")");
     Some(sql)
 }
 
-/// Reads one row: version, wanted columns, wanted columns of the joined row, and a marker if [`marker`] needs one.
+/// Reads one row: version, wanted columns, wanted columns of the joined row, and what [`marker`] may need besides.
 pub(crate) fn get_text(dialect: &'static Dialect, shape: &Shape, index: usize) -> String {
     let def = &shape.def;
     let mut sql = Statement::new(dialect, "SELECT t.version");
     for at in &shape.columns {
         sql.push(", t.").name(name(def, *at));
     }
-    for at in shape.join.iter().flat_map(|join| &join.columns) {
-        let joined = shape.join.as_ref().map_or("", |join| name(&join.def, *at));
-        sql.push(", j.").name(joined);
-    }
-    if shape.join.as_ref().is_some_and(|join| never_null(join).is_none()) {
-        sql.push(", j.version");
+    if let Some(join) = &shape.join {
+        for at in &join.columns {
+            sql.push(", j.").name(name(&join.def, *at));
+        }
+        if never_null(join).is_none() {
+            sql.push(", j.version");
+        }
     }
     sql.push(" FROM ").name(def.table).push(" AS t");
     if let Some(join) = &shape.join {
@@ -435,17 +418,16 @@ pub(crate) fn get_text(dialect: &'static Dialect, shape: &Shape, index: usize) -
         if def.reach == Reach::Tenant {
             sql.push(" AND j.tenant_id = t.tenant_id");
         }
-        push_live(&mut sql, &join.def, "", "j.", Statement::mark);
+        push_live(&mut sql, &join.def, "j.", Statement::placeholder);
     }
     sql.push(" WHERE ");
     if def.reach == Reach::Tenant {
-        sql.push("t.tenant_id = ").mark();
-        sql.push(" AND ");
+        sql.push("t.tenant_id = ").placeholder().push(" AND ");
     }
-    sql.separated(" AND ", index_columns(def, index), |sql, column| {
-        sql.push("t.").name(column.name).push(" = ").mark();
+    sql.list(" AND ", index_columns(def, index), |sql, column| {
+        sql.push("t.").name(column.name).push(" = ").placeholder()
     });
-    push_live(&mut sql, def, "", "t.", Statement::mark);
+    push_live(&mut sql, def, "t.", Statement::placeholder);
     sql.text
 }
 
@@ -456,34 +438,31 @@ pub(crate) fn marker(shape: &Shape) -> Option<usize> {
 }
 
 fn never_null(join: &Join) -> Option<usize> {
-    let nullable = |at: &usize| join.def.columns.get(*at).is_none_or(|column| column.nullable);
-    join.columns.iter().position(|at| !nullable(at))
+    join.columns.iter().position(|at| join.def.columns.get(*at).is_some_and(|column| !column.nullable))
 }
 
+/// Adds the condition that the row is not past its expiry; `before` stands before the column.
 fn push_live<'a>(
     sql: &mut Statement<'a>,
     def: &EntityDef,
-    aside: &str,
-    prefix: &str,
-    now: impl FnOnce(&mut Statement<'a>),
+    before: &str,
+    now: impl for<'s> FnOnce(&'s mut Statement<'a>) -> &'s mut Statement<'a>,
 ) {
     let Some(column) = def.expiry.and_then(|at| def.columns.get(at)) else {
         return;
     };
-    sql.push(" AND ");
     if column.nullable {
-        sql.push("(").push(aside).push(prefix).name(column.name).push(" IS NULL OR ");
+        sql.push(" AND (").push(before).name(column.name).push(" IS NULL OR ");
+    } else {
+        sql.push(" AND (");
     }
-    sql.push(aside).push(prefix).name(column.name).push(" > ");
-    now(sql);
-    if column.nullable {
-        sql.push(")");
-    }
+    sql.push(before).name(column.name).push(" > ");
+    now(sql).push(")");
 }
 
 impl<'a> Statement<'a> {
     pub(crate) fn new(dialect: &'static Dialect, text: &str) -> Self {
-        Self { dialect, text: text.to_owned(), args: Vec::new() }
+        Self { dialect, text: text.to_owned(), args: Vec::new(), placeholders: 0 }
     }
 
     pub(crate) fn push(&mut self, text: &str) -> &mut Self {
@@ -498,12 +477,70 @@ impl<'a> Statement<'a> {
         self
     }
 
-    fn own(&mut self, def: &EntityDef, column: &str) {
-        self.name(def.table).push(".").name(column);
+    pub(crate) fn list<T>(
+        &mut self,
+        separator: &str,
+        items: impl IntoIterator<Item = T>,
+        each: impl for<'s> Fn(&'s mut Self, T) -> &'s mut Self,
+    ) -> &mut Self {
+        for (at, item) in items.into_iter().enumerate() {
+            each(self.push(if at == 0 { "" } else { separator }), item);
+        }
+        self
     }
 
-    fn arg(&mut self, arg: Arg<'a>) {
+    fn arg(&mut self, arg: Arg<'a>) -> &mut Self {
         self.args.push(arg);
-        (self.dialect.placeholder)(&mut self.text, self.args.len());
+        self.placeholder()
     }
+
+    /// A placeholder whose argument is given later.
+    fn placeholder(&mut self) -> &mut Self {
+        self.placeholders += 1;
+        (self.dialect.placeholder)(&mut self.text, self.placeholders);
+        self
+    }
+
+    fn and(&mut self, column: &str, comparison: &str, arg: Arg<'a>) -> &mut Self {
+        self.push(" AND ").name(column).push(comparison).arg(arg)
+    }
+}
+
+fn bound<'a>(bound: &'a Bound<Value>, included: &'static str, excluded: &'static str) -> Option<(&'static str, &'a Value)> {
+    match bound {
+        Bound::Included(value) => Some((included, value)),
+        Bound::Excluded(value) => Some((excluded, value)),
+        Bound::Unbounded => None,
+    }
+}
+
+pub(crate) fn index_columns(def: &EntityDef, index: usize) -> impl Iterator<Item = &ColumnDef> {
+    let index = def.indexes.get(index);
+    index.into_iter().flat_map(|index| &index.columns).filter_map(|at| def.columns.get(*at))
+}
+
+/// Name of a column; the empty name of one that does not exist is refused by every database.
+fn name(def: &EntityDef, at: usize) -> &'static str {
+    def.columns.get(at).map_or("", |column| column.name)
+}
+
+fn qualifier(dialect: &'static Dialect, table: &str) -> String {
+    let mut sql = Statement::new(dialect, "");
+    sql.name(table).push(".");
+    sql.text
+}
+
+/// Position of the column that a change is about.
+pub(crate) fn changed(set: &Set) -> usize {
+    match set {
+        Set::To(at, _) | Set::Add(at, _) => *at,
+    }
+}
+
+fn is_recorded(def: &EntityDef, at: usize) -> bool {
+    def.columns.get(at).is_some_and(|column| !column.volatile)
+}
+
+fn count(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
 }

@@ -1,0 +1,51 @@
+use std::{sync::Arc, time::Duration};
+
+use authkit_core::{Manifest, Plugin, Problem, Registrar};
+
+use crate::{config::SessionConfig, entity::SessionRow, session_store::RowSessions, token_strategy::OpaqueTokens};
+
+/// Keeps sessions in the store and shows them to clients as opaque tokens.
+#[derive(Clone, Debug)]
+pub struct Sessions {
+    config: SessionConfig,
+}
+
+impl Sessions {
+    /// Opaque tokens: each request reads the session, and a session that is ended is dead at once.
+    #[must_use]
+    pub fn opaque() -> Self {
+        Self { config: SessionConfig::default() }
+    }
+
+    /// A session that is not used for so long ends.
+    #[must_use]
+    pub const fn idle(mut self, span: Duration) -> Self {
+        self.config.idle = span;
+        self
+    }
+
+    /// A session ends after so long, however much it is used.
+    #[must_use]
+    pub const fn absolute(mut self, span: Duration) -> Self {
+        self.config.absolute = span;
+        self
+    }
+}
+
+impl Plugin for Sessions {
+    fn manifest(&self) -> Manifest {
+        Manifest::new("session", env!("CARGO_PKG_VERSION")).creates::<SessionRow>()
+    }
+
+    fn register(&self, registrar: &mut Registrar<'_>) -> Result<(), Problem> {
+        let config = registrar.config(&self.config)?;
+        if let Some(text) = config.problem() {
+            return Err(registrar.problem(text));
+        }
+        let store = Arc::new(RowSessions::new(registrar.collection()?, &registrar.principals(), config));
+        let tokens = OpaqueTokens::new(registrar.keys(), store.clone());
+        registrar.session_store(store);
+        registrar.token_strategy(Arc::new(tokens));
+        Ok(())
+    }
+}

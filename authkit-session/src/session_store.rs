@@ -1,0 +1,152 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use authkit_core::{
+    Aal, At, AuthError, Batch, Collection, Column, Cursor, Ending, EphemeralBatch, Evidence, Grant, JoinedReader, Json,
+    NewSession, Page, Principal, PrincipalId, PrincipalKind, PrincipalRow, ReadOnly, RequestContext, Scan, Session,
+    SessionId, SessionStore, SessionSummary, SessionTimes, Status, Timestamp, TokenClaim, Volatile, codes,
+};
+
+use crate::{config::SessionConfig, entity::SessionRow};
+
+/// What a request needs of a session and its principal: one statement reads both.
+type SessionColumns = (
+    Column<SessionRow, [u8; 32]>,
+    Column<SessionRow, PrincipalId>,
+    Column<SessionRow, i64>,
+    Column<SessionRow, Aal>,
+    Column<SessionRow, String>,
+    Column<SessionRow, Json<Vec<Evidence>>>,
+    Column<SessionRow, Timestamp>,
+    Column<SessionRow, Timestamp, Volatile>,
+);
+type PrincipalColumns = (
+    Column<PrincipalRow, PrincipalKind>,
+    Column<PrincipalRow, Status>,
+    Column<PrincipalRow, i64>,
+    Column<PrincipalRow, i64>,
+);
+
+/// How much later than the last noted use a use is noted.
+const TOUCH_EVERY: Duration = Duration::from_secs(60);
+
+/// Keeps sessions as rows of the store.
+pub(crate) struct RowSessions {
+    rows: Collection<SessionRow>,
+    hot: JoinedReader<SessionRow, SessionColumns, PrincipalRow, PrincipalColumns>,
+    config: SessionConfig,
+}
+
+impl RowSessions {
+    pub(crate) fn new(
+        rows: Collection<SessionRow>,
+        principals: &ReadOnly<PrincipalRow>,
+        config: SessionConfig,
+    ) -> Self {
+        let session = (
+            SessionRow::secret_hash,
+            SessionRow::principal_id,
+            SessionRow::epoch,
+            SessionRow::aal,
+            SessionRow::amr,
+            SessionRow::evidence,
+            SessionRow::created_at,
+            SessionRow::expires_at,
+        );
+        let principal = (PrincipalRow::kind, PrincipalRow::status, PrincipalRow::epoch, PrincipalRow::sessions_from);
+        let hot = rows.joined_reader(session, SessionRow::principal_id, principals, principal);
+        Self { rows, hot, config }
+    }
+}
+
+#[async_trait]
+impl SessionStore for RowSessions {
+    fn insert(&self, cx: &RequestContext, grant: &Grant, batch: &mut Batch) -> Result<NewSession, AuthError> {
+        let secret = batch.secret(cx);
+        let ends_at = cx.now().plus(self.config.absolute);
+        let expires_at = cx.now().plus(self.config.idle).min(ends_at);
+        let id: SessionId = cx.new_id();
+        let evidence = Json::new(&grant.evidence)?;
+        let amr = grant.amr.join(" ");
+        let row = SessionRow {
+            id,
+            secret_hash: secret.hash(),
+            principal_id: grant.principal.id,
+            epoch: grant.principal.epoch,
+            aal: grant.aal,
+            amr: amr.clone(),
+            evidence: evidence.clone(),
+            ip: cx.client().ip.map(|ip| ip.to_canonical().to_string()),
+            user_agent: cx.client().user_agent.clone(),
+            created_at: cx.now(),
+            ends_at,
+            last_seen_at: cx.now(),
+            expires_at,
+        };
+        batch.insert(&self.rows, row);
+        let session = Session::new(id, grant.principal.clone(), grant.aal, amr, evidence, cx.now(), expires_at);
+        Ok(NewSession { session, secret })
+    }
+
+    async fn find(&self, cx: &RequestContext, id: SessionId, claim: &TokenClaim) -> Result<Option<Session>, AuthError> {
+        let Some((session, principal)) = self.hot.get(cx, At::id(id)).await? else {
+            return Ok(None);
+        };
+        let (secret_hash, principal_id, session_epoch, aal, amr, evidence, created_at, expires_at) = session;
+        let (kind, status, epoch, sessions_from) = principal;
+        let alive = claim.proves(&secret_hash) && status == Status::Active && session_epoch >= sessions_from;
+        let principal = Principal::read(principal_id, kind, status, epoch);
+        Ok(alive.then(|| Session::new(id, principal, aal, amr, evidence, created_at, expires_at)))
+    }
+
+    async fn list(
+        &self,
+        cx: &RequestContext,
+        principal: PrincipalId,
+        after: Option<Cursor>,
+    ) -> Result<Page<SessionSummary>, AuthError> {
+        let scan = Scan::of(SessionRow::by_principal, (principal,)).descending().after(after);
+        let page = self.rows.query(cx, scan).await?;
+        Ok(page.map(summary))
+    }
+
+    fn end(&self, _: &RequestContext, principal: PrincipalId, which: Ending, batch: &mut Batch) {
+        match which {
+            Ending::All => batch.purge(&self.rows, SessionRow::by_principal, (principal,), None),
+            Ending::One(id) => {
+                let own = [SessionRow::principal_id.eq(principal)];
+                batch.take(&self.rows, At::id(id), own).or(&codes::NOT_FOUND);
+            }
+            Ending::Others { keep, epoch } => {
+                batch.purge(&self.rows, SessionRow::by_principal, (principal,), Some(keep));
+                batch.update(&self.rows, At::id(keep), [], [SessionRow::epoch.set(epoch)]);
+            }
+        }
+    }
+
+    async fn touch(&self, cx: &RequestContext, session: &Session) -> Result<(), AuthError> {
+        let next = cx.now().plus(self.config.idle);
+        if next.since(session.expires_at) < TOUCH_EVERY {
+            return Ok(());
+        }
+        let ends_at = session.created_at.plus(self.config.absolute);
+        let mut batch = EphemeralBatch::new(cx);
+        // Somebody else may have noted a later use.
+        let guards = [SessionRow::expires_at.eq(session.expires_at)];
+        let changes = [SessionRow::last_seen_at.set(cx.now()), SessionRow::expires_at.set(next.min(ends_at))];
+        batch.touch(&self.rows, At::id(session.id), guards, changes);
+        match cx.commit_ephemeral(batch).await {
+            Err(error) if *error.code() == codes::CONFLICT => Ok(()),
+            noted => noted.map(drop),
+        }
+    }
+}
+
+fn summary(row: SessionRow) -> SessionSummary {
+    let times = SessionTimes { created_at: row.created_at, last_seen_at: row.last_seen_at, expires_at: row.expires_at };
+    let mut summary = SessionSummary::new(row.id, row.aal, times);
+    summary.ip = row.ip;
+    summary.user_agent = row.user_agent;
+    summary.amr = row.amr.split_whitespace().map(str::to_owned).collect();
+    summary
+}

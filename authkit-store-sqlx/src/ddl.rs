@@ -1,0 +1,209 @@
+//! Texts of the statements that make and change tables.
+
+use std::collections::HashMap;
+
+use authkit_core::{ColumnDef, EntityDef, IndexDef, Migration, Reach, Step, StoreError, Value};
+
+use crate::{
+    error::Fault,
+    sql::{Dialect, Statement},
+};
+
+/// A migration as the statements of one database.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    pub(crate) plugin: &'static str,
+    pub(crate) number: u32,
+    pub(crate) checksum: String,
+    /// May be run again where they were run already; an added column is looked for first.
+    pub(crate) changes: Vec<Change>,
+}
+
+/// One statement that changes a table.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub(crate) text: String,
+    /// The table and the column that the statement adds, for which no database has `IF NOT EXISTS`.
+    pub(crate) adds: Option<(&'static str, &'static str)>,
+}
+
+/// Makes the statements of every migration, in order.
+pub(crate) fn plan(dialect: &'static Dialect, steps: &[Migration]) -> Result<Vec<Planned>, StoreError> {
+    let mut tables = HashMap::new();
+    steps.iter().map(|migration| planned(dialect, &mut tables, migration)).collect()
+}
+
+fn planned(
+    dialect: &'static Dialect,
+    tables: &mut HashMap<&'static str, EntityDef>,
+    migration: &Migration,
+) -> Result<Planned, StoreError> {
+    let (plugin, number) = (migration.plugin, migration.number);
+    let inapplicable = |problem| Fault::Inapplicable { plugin, number, problem };
+    if let Step::Create(def) = &migration.step {
+        tables.insert(def.table, def.clone());
+    }
+    let def = tables.get_mut(migration.step.table());
+    let def = def.ok_or_else(|| inapplicable("no step before it makes the table"))?;
+    let changes = match &migration.step {
+        Step::Create(_) => create(dialect, def),
+        Step::AddColumn { table, column } => {
+            def.columns.push(column.clone());
+            vec![Change { text: add_column(dialect, table, column), adds: Some((*table, column.name)) }]
+        }
+        Step::AddIndex { index, .. } => vec![add_index(dialect, def, index)],
+        Step::DropIndex { table, index } => {
+            let mut sql = Statement::new(dialect, "DROP INDEX IF EXISTS ");
+            sql.name(&index_name(table, index));
+            vec![change(sql)]
+        }
+        _ => return Err(inapplicable("this version of the store does not know the step").into()),
+    };
+    Ok(Planned { plugin, number, checksum: migration.checksum(), changes })
+}
+
+fn create(dialect: &'static Dialect, def: &EntityDef) -> Vec<Change> {
+    let column_of = |at: usize| def.columns.get(at).map(|column| column.name);
+    let tenant = def.reach == Reach::Tenant;
+    let (key, owner) = if tenant { ("tenant_id, id", "tenant_id, ") } else { ("id", "") };
+
+    let mut sql = Statement::new(dialect, "CREATE TABLE IF NOT EXISTS ");
+    sql.name(def.table).push(" (\n  ");
+    if tenant {
+        sql.push("tenant_id ").push((dialect.column_type)(authkit_core::ColumnKind::Id)).push(" NOT NULL,\n  ");
+    }
+    let (first, rest) = def.columns.split_at_checked(1).unwrap_or_default();
+    sql.list("", first, |sql, column| push_column(sql, dialect, column).push(",\n  "));
+    sql.push("version ").push((dialect.column_type)(authkit_core::ColumnKind::Int)).push(" NOT NULL,\n  ");
+    sql.list("", rest, |sql, column| push_column(sql, dialect, column).push(",\n  "));
+    sql.push("PRIMARY KEY (").push(key).push(")");
+    for reference in &def.references {
+        sql.push(",\n  FOREIGN KEY (").push(owner).name(column_of(reference.column).unwrap_or_default());
+        sql.push(") REFERENCES ").name(reference.table).push(" (").push(key).push(") ON DELETE CASCADE");
+    }
+    sql.push("\n)").push(dialect.table_options);
+
+    let mut changes = vec![change(sql)];
+    changes.extend(def.indexes.iter().skip(1).map(|index| add_index(dialect, def, index)));
+    changes.extend(def.references.iter().filter_map(|reference| {
+        // Removing a referenced row looks for the rows that refer to it.
+        let served = def.indexes.iter().any(|index| index.columns.first() == Some(&reference.column));
+        let column = column_of(reference.column).filter(|_| !served)?;
+        Some(make_index(dialect, false, &reference_index_name(def.table, column), def.table, &[owner_of(def), &[column]].concat()))
+    }));
+    changes.extend(def.expiry.and_then(column_of).map(|column| {
+        make_index(dialect, false, &expiry_index_name(def.table), def.table, &[column])
+    }));
+    changes
+}
+
+fn add_column(dialect: &'static Dialect, table: &str, column: &ColumnDef) -> String {
+    let mut sql = Statement::new(dialect, "ALTER TABLE ");
+    sql.name(table).push(" ADD COLUMN ");
+    push_column(&mut sql, dialect, column);
+    sql.text
+}
+
+fn push_column<'s>(
+    sql: &'s mut Statement<'static>,
+    dialect: &'static Dialect,
+    column: &ColumnDef,
+) -> &'s mut Statement<'static> {
+    sql.name(column.name).push(" ").push((dialect.column_type)(column.kind));
+    if !column.nullable {
+        sql.push(" NOT NULL");
+    }
+    match &column.default {
+        Some(value) => sql.push(" DEFAULT ").push(&(dialect.literal)(value)),
+        None => sql,
+    }
+}
+
+fn add_index(dialect: &'static Dialect, def: &EntityDef, index: &IndexDef) -> Change {
+    make_index(dialect, index.unique, &index_name(def.table, index.name), def.table, &indexed(def, index))
+}
+
+fn make_index(dialect: &'static Dialect, unique: bool, name: &str, table: &str, columns: &[&str]) -> Change {
+    let start = if unique { "CREATE UNIQUE INDEX IF NOT EXISTS " } else { "CREATE INDEX IF NOT EXISTS " };
+    let mut sql = Statement::new(dialect, start);
+    sql.name(name).push(" ON ").name(table).push(" (");
+    sql.list(", ", columns, |sql, column| sql.name(column)).push(")");
+    change(sql)
+}
+
+fn change(sql: Statement<'_>) -> Change {
+    Change { text: sql.text, adds: None }
+}
+
+fn owner_of(def: &EntityDef) -> &'static [&'static str] {
+    match def.reach {
+        Reach::Tenant => &["tenant_id"],
+        Reach::Global => &[],
+    }
+}
+
+/// The columns of an index, the tenant first.
+pub(crate) fn indexed(def: &EntityDef, index: &IndexDef) -> Vec<&'static str> {
+    let columns = index.columns.iter().filter_map(|at| def.columns.get(*at)).map(|column| column.name);
+    owner_of(def).iter().copied().chain(columns).collect()
+}
+
+pub(crate) fn index_name(table: &str, index: &str) -> String {
+    fitting(format!("{table}_{index}"))
+}
+
+/// The index that the sweep reads; by it the column is found of a table that is not at hand.
+pub(crate) fn expiry_index_name(table: &str) -> String {
+    fitting(format!("{table}__expiry"))
+}
+
+fn reference_index_name(table: &str, column: &str) -> String {
+    fitting(format!("{table}__{column}"))
+}
+
+/// Names are of at most 63 bytes, which every database can hold; a longer one ends with its checksum (FNV-1a).
+fn fitting(name: String) -> String {
+    if name.len() <= LONGEST_NAME {
+        return name;
+    }
+    let sum = name.bytes().fold(0x811c_9dc5_u32, |sum, byte| (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let kept: String = name.chars().take(LONGEST_NAME - 9).collect();
+    format!("{kept}_{sum:08x}")
+}
+
+const LONGEST_NAME: usize = 63;
+
+/// The statements of a plan as they are printed, with those that record it.
+pub(crate) fn printed(dialect: &'static Dialect, plan: Vec<Planned>) -> Vec<String> {
+    let records = (!plan.is_empty()).then(|| history_table(dialect));
+    let steps = plan.into_iter().flat_map(|planned| {
+        let record = record(dialect, &planned);
+        planned.changes.into_iter().map(|change| change.text).chain([record])
+    });
+    records.into_iter().chain(steps).collect()
+}
+
+/// Makes the table of what was applied.
+pub(crate) fn history_table(dialect: &Dialect) -> String {
+    let text = (dialect.column_type)(authkit_core::ColumnKind::Text);
+    let int = (dialect.column_type)(authkit_core::ColumnKind::Int);
+    format!(
+        "CREATE TABLE IF NOT EXISTS authkit_migrations (\n  plugin {text} NOT NULL,\n  number {int} NOT NULL,\n  \
+         checksum {text} NOT NULL,\n  state {text} NOT NULL,\n  position {int} NOT NULL,\n  \
+         PRIMARY KEY (plugin, number)\n){}",
+        dialect.table_options
+    )
+}
+
+/// Records that a migration is applied.
+pub(crate) fn record(dialect: &Dialect, planned: &Planned) -> String {
+    let text = |text: &str| (dialect.literal)(&Value::Text(text.to_owned()));
+    format!(
+        "INSERT INTO authkit_migrations (plugin, number, checksum, state, position) VALUES ({}, {}, {}, 'applied', {}) \
+         ON CONFLICT (plugin, number) DO UPDATE SET state = 'applied', position = excluded.position",
+        text(planned.plugin),
+        planned.number,
+        text(&planned.checksum),
+        planned.changes.len()
+    )
+}
