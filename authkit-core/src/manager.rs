@@ -6,6 +6,7 @@ use crate::{
     builder::Builder,
     context::{Client, RequestContext},
     engine::Engine,
+    entity::Def,
     error::AuthError,
     evidence::MethodId,
     id::TenantId,
@@ -28,7 +29,7 @@ pub(crate) struct Whole {
     pub(crate) prefix: String,
     pub(crate) operations: Vec<Operation>,
     pub(crate) migrations: Vec<Migration>,
-    pub(crate) defs: Vec<crate::entity::Def>,
+    pub(crate) defs: Vec<Def>,
 }
 
 impl AuthManager {
@@ -93,6 +94,12 @@ impl AuthManager {
     #[must_use]
     pub fn migrations(&self) -> &[Migration] {
         &self.parts.migrations
+    }
+
+    /// What the steps add up to: every table of this setup.
+    #[must_use]
+    pub fn entities(&self) -> &[Def] {
+        &self.parts.defs
     }
 
     /// Applies the steps that were not applied yet. Every node may call it when it starts.

@@ -273,20 +273,22 @@ impl RequestContext {
             Ok(effect) => effect,
             Err(error) => return Err(self.turn_down(step, None, error).await),
         };
+        // Looked up in every case, so that a taken identifier costs what a free one does; the commit is what decides.
+        let mut taken = false;
+        for identifier in &identifiers {
+            taken |= self.find_principal(identifier).await?.is_some();
+        }
+        if taken {
+            self.refuse_sign_up("taken", identifiers.first()).await?;
+            return Err(AuthError::new(&codes::CONFLICT).because("the identifier is taken"));
+        }
         batch.absorb(staged);
         batch.add_principal(self, &principal);
         self.engine.users.insert(self, &principal, &identifiers, &mut batch)?;
         self.engine.verifier(&method)?.apply(self, &principal, &effect, &mut batch)?;
         let event = SignedUp { principal: principal.id, principal_kind: kind, method };
-        match self.commit(event, batch).await {
-            Ok(_) => Ok(principal),
-            Err(error) => {
-                if error.code().class == Class::Conflict {
-                    self.refuse_sign_up("taken", identifiers.first()).await?;
-                }
-                Err(error)
-            }
-        }
+        self.commit(event, batch).await?;
+        Ok(principal)
     }
 
     /// Records that a sign-up was refused.
@@ -764,10 +766,9 @@ impl RequestContext {
         for stage in &self.engine.stages {
             stage.after(self, &end, &mut aftermath).await?;
         }
-        let mut batch = Batch::new(self);
-        batch.absorb(aftermath.batch);
+        let mut batch = aftermath.batch;
         let pseudonym = |typed: &String| hex(&self.engine.identifier_pseudonym(step.identifier.as_ref(), typed));
-        let event = LoginFailure {
+        let event = || LoginFailure {
             principal: known.as_ref().map(|principal| principal.id),
             flow: step.flow.as_ref().map(|flow| flow.id),
             method: step.method.clone(),
@@ -776,7 +777,7 @@ impl RequestContext {
             identifier: if known.is_none() { step.typed.as_ref().map(pseudonym) } else { None },
         };
         let Some(flow) = &step.flow else {
-            self.commit(event, batch).await?;
+            self.commit(event(), batch).await?;
             return Ok(None);
         };
         let secret = batch.secret(self);
@@ -785,7 +786,14 @@ impl RequestContext {
         batch
             .update(flows, At::id(flow.id), [FlowRow::secret_hash.eq(flow.secret_hash)], [change])
             .or(&codes::FLOW_INVALID);
-        let receipt = self.commit(event, batch).await?;
+        let receipt = match self.commit(event(), batch).await {
+            Err(lost) if *lost.code() == codes::FLOW_INVALID => {
+                // Another answer was faster and used the token up; this one was judged all the same.
+                self.commit(event(), Batch::new(self)).await?;
+                return Err(lost);
+            }
+            committed => committed?,
+        };
         Ok(Some(Challenge {
             flow: receipt.token(&self.engine.flow_tokens, flow.id, &secret)?,
             reason: flow.state.reason.clone(),

@@ -2,9 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{
-    Attribute, Expr, Ident, LitStr, Token, meta::ParseNestedMeta, parenthesized, punctuated::Punctuated,
-};
+use syn::{Attribute, Expr, Ident, LitStr, Token, meta::ParseNestedMeta, parenthesized, punctuated::Punctuated};
 
 /// What the struct's attributes say.
 #[derive(Default)]
@@ -83,13 +81,11 @@ impl StructAttribute {
             "ephemeral" => self.durability(Durability::Ephemeral, meta),
             "global" => once(&mut self.reach, Reach::Global, meta),
             "unique" => {
-                self.indexes
-                    .push(IndexAttribute::parse(Uniqueness::Unique, meta)?);
+                self.indexes.push(IndexAttribute::parse(Uniqueness::Unique, meta)?);
                 Ok(())
             }
             "index" => {
-                self.indexes
-                    .push(IndexAttribute::parse(Uniqueness::Shared, meta)?);
+                self.indexes.push(IndexAttribute::parse(Uniqueness::Shared, meta)?);
                 Ok(())
             }
             "references" => {
@@ -141,11 +137,7 @@ impl IndexAttribute {
         let name = content.parse()?;
         content.parse::<Token![:]>()?;
         let columns = Punctuated::<Ident, Token![,]>::parse_terminated(&content)?;
-        Ok(Self {
-            name,
-            columns: columns.into_iter().collect(),
-            uniqueness,
-        })
+        Ok(Self { name, columns: columns.into_iter().collect(), uniqueness })
     }
 }
 
@@ -155,17 +147,12 @@ impl ReferenceAttribute {
         parenthesized!(content in meta.input);
         let column = content.parse()?;
         content.parse::<Token![->]>()?;
-        Ok(Self {
-            column,
-            table: content.parse()?,
-        })
+        Ok(Self { column, table: content.parse()? })
     }
 }
 
 fn entity_attributes(attributes: &[Attribute]) -> impl Iterator<Item = &Attribute> {
-    attributes
-        .iter()
-        .filter(|attribute| attribute.path().is_ident("entity"))
+    attributes.iter().filter(|attribute| attribute.path().is_ident("entity"))
 }
 
 /// The key as text; empty for a path of several segments, which no key is.

@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::{Ident, ext::IdentExt as _};
+use syn::{Ident, Type, ext::IdentExt as _};
 
 use crate::{
     attribute::{Uniqueness, Write},
@@ -17,15 +17,11 @@ pub(crate) fn expand(declaration: &Declaration<'_>) -> TokenStream {
 }
 
 fn entity_impl(declaration: &Declaration<'_>) -> TokenStream {
-    let Declaration {
-        ident,
-        durability,
-        columns,
-        ..
-    } = declaration;
+    let Declaration { ident, durability, columns, .. } = declaration;
     let id = columns.first().map(|column| column.ty);
     let def = def(declaration);
     let fields: Vec<&Ident> = columns.iter().map(|column| column.ident).collect();
+    let types: Vec<&Type> = columns.iter().map(|column| column.ty).collect();
     let expected = ident.unraw().to_string();
     quote! {
         #[automatically_derived]
@@ -38,7 +34,7 @@ fn entity_impl(declaration: &Declaration<'_>) -> TokenStream {
             }
 
             fn into_values(self) -> ::std::vec::Vec<::authkit_core::Value> {
-                ::std::vec![#(::authkit_core::Field::into_value(self.#fields)),*]
+                ::std::vec![#(<#types as ::authkit_core::Field>::into_value(self.#fields)),*]
             }
 
             fn from_values(
@@ -54,30 +50,17 @@ fn entity_impl(declaration: &Declaration<'_>) -> TokenStream {
                         }
                     }
                 }
-                ::core::result::Result::Ok(Self { #(#fields: next(&mut values)?),* })
+                ::core::result::Result::Ok(Self { #(#fields: next::<#types>(&mut values)?),* })
             }
         }
     }
 }
 
 fn def(declaration: &Declaration<'_>) -> TokenStream {
-    let Declaration {
-        table,
-        reach,
-        durability,
-        columns,
-        indexes,
-        references,
-        expiry,
-        ..
-    } = declaration;
+    let Declaration { table, reach, durability, columns, indexes, references, expiry, .. } = declaration;
     let columns = columns.iter().map(column_def);
     let indexes = indexes.iter().map(|index| {
-        let Index {
-            name,
-            columns,
-            uniqueness,
-        } = index;
+        let Index { name, columns, uniqueness } = index;
         let name = name.unraw().to_string();
         let positions = columns.iter().map(|column| column.position);
         quote!(.index(#name, &[#(#positions),*], ::authkit_core::Uniqueness::#uniqueness))
@@ -104,12 +87,7 @@ fn def(declaration: &Declaration<'_>) -> TokenStream {
 }
 
 fn column_def(column: &Column<'_>) -> TokenStream {
-    let Column {
-        ident,
-        ty,
-        write,
-        default,
-    } = column;
+    let Column { ident, ty, write, default } = column;
     let name = ident.unraw().to_string();
     let volatile = (*write == Write::Volatile).then(|| quote!(.volatile()));
     let default = default.as_ref().map(|value| {
@@ -120,13 +98,7 @@ fn column_def(column: &Column<'_>) -> TokenStream {
 }
 
 fn constants(declaration: &Declaration<'_>) -> TokenStream {
-    let Declaration {
-        ident,
-        visibility,
-        columns,
-        indexes,
-        ..
-    } = declaration;
+    let Declaration { ident, visibility, columns, indexes, .. } = declaration;
     let columns = columns.iter().enumerate().map(|(position, column)| {
         let Column { ident, ty, write, .. } = column;
         let doc = format!("The column `{}`.", ident.unraw());
@@ -137,11 +109,7 @@ fn constants(declaration: &Declaration<'_>) -> TokenStream {
         }
     });
     let indexes = indexes.iter().zip(1_usize..).map(|(index, position)| {
-        let Index {
-            name,
-            columns,
-            uniqueness,
-        } = index;
+        let Index { name, columns, uniqueness } = index;
         let doc = index_doc(index);
         let types = columns.iter().map(|column| column.ty);
         quote! {
@@ -165,43 +133,27 @@ fn index_doc(index: &Index<'_>) -> String {
         Uniqueness::Shared => "The index over",
         Uniqueness::Unique => "The unique index over",
     };
-    let names: Vec<String> = index
-        .columns
-        .iter()
-        .map(|column| format!("`{}`", column.name.unraw()))
-        .collect();
+    let names: Vec<String> = index.columns.iter().map(|column| format!("`{}`", column.name.unraw())).collect();
     format!("{kind} {}.", names.join(", "))
 }
 
 /// Checks that only the types of the fields can decide.
 fn assertions(declaration: &Declaration<'_>) -> TokenStream {
     let expiry = declaration.expiry.iter().map(|column| {
-        kind_assertion(
-            column,
-            &quote!(::authkit_core::ColumnKind::Time),
-            "the expiry has to be a `Timestamp`",
-        )
+        kind_assertion(column, &quote!(::authkit_core::ColumnKind::Time), "the expiry has to be a `Timestamp`")
     });
     let references = declaration.references.iter().map(|reference| {
-        kind_assertion(
-            &reference.column,
-            &quote!(::authkit_core::ColumnKind::Id),
-            "a reference has to hold an id",
-        )
+        kind_assertion(&reference.column, &quote!(::authkit_core::ColumnKind::Id), "a reference has to hold an id")
     });
-    let indexed = declaration
-        .indexes
-        .iter()
-        .flat_map(|index| &index.columns)
-        .map(|column| {
-            let ty = column.ty;
-            quote_spanned! { column.name.span() =>
-                const _: () = ::core::assert!(
-                    !::core::matches!(<#ty as ::authkit_core::Field>::KIND, ::authkit_core::ColumnKind::Json),
-                    "JSON cannot be indexed",
-                );
-            }
-        });
+    let indexed = declaration.indexes.iter().flat_map(|index| &index.columns).map(|column| {
+        let ty = column.ty;
+        quote_spanned! { column.name.span() =>
+            const _: () = ::core::assert!(
+                !::core::matches!(<#ty as ::authkit_core::Field>::KIND, ::authkit_core::ColumnKind::Json),
+                "JSON cannot be indexed",
+            );
+        }
+    });
     quote! { #(#expiry)* #(#references)* #(#indexed)* }
 }
 

@@ -1,8 +1,8 @@
 //! What the derive makes of a declaration, seen through `authkit-core`.
 
 use authkit_core::{
-    Column, ColumnKind, DecodeError, Durability, Durable, Entity, EntityDef, Ephemeral, Field as _, FlowId,
-    Id, Index, PrincipalId, Reach, Recorded, Shared, Timestamp, Unique, Value, Volatile, id_type,
+    Column, ColumnKind, DecodeError, Durability, Durable, Entity, EntityDef, Ephemeral, Field as _, FlowId, Id, Index,
+    PrincipalId, Reach, Recorded, Shared, Timestamp, Unique, Value, Volatile, id_type,
 };
 
 id_type! {
@@ -62,15 +62,9 @@ fn column_names(def: &EntityDef) -> Vec<&str> {
 #[test]
 fn table_reach_and_durability_are_as_declared() {
     let def = TotpFactor::def();
-    assert_eq!(
-        (def.table, def.reach, def.durability),
-        ("auth_totp_factors", Reach::Tenant, Durability::Durable)
-    );
+    assert_eq!((def.table, def.reach, def.durability), ("auth_totp_factors", Reach::Tenant, Durability::Durable));
     let def = Setting::def();
-    assert_eq!(
-        (def.table, def.reach, def.durability),
-        ("settings", Reach::Global, Durability::Ephemeral)
-    );
+    assert_eq!((def.table, def.reach, def.durability), ("settings", Reach::Global, Durability::Ephemeral));
 }
 
 #[test]
@@ -82,64 +76,29 @@ fn associated_types_follow_the_declaration() {
 
 #[test]
 fn columns_stand_in_the_order_of_the_fields() {
-    let names = [
-        "id",
-        "principal_id",
-        "label",
-        "last_used_at",
-        "last_step",
-        "type",
-        "created_at",
-        "expires_at",
-    ];
+    let names = ["id", "principal_id", "label", "last_used_at", "last_step", "type", "created_at", "expires_at"];
     assert_eq!(column_names(&TotpFactor::def()), names);
     assert_eq!(column_names(&Setting::def()), ["id"]);
 }
 
 #[test]
 fn kinds_and_nullability_come_from_the_types() {
-    let kinds: Vec<ColumnKind> = TotpFactor::def()
-        .columns
-        .iter()
-        .map(|column| column.kind)
-        .collect();
+    let kinds: Vec<ColumnKind> = TotpFactor::def().columns.iter().map(|column| column.kind).collect();
     use ColumnKind::{Id, Int, Text, Time};
     assert_eq!(kinds, [Id, Id, Text, Time, Int, Text, Time, Time]);
 
-    let nullable: Vec<_> = TotpFactor::def()
-        .columns
-        .into_iter()
-        .filter(|column| column.nullable)
-        .collect();
-    assert_eq!(
-        nullable.iter().map(|column| column.name).collect::<Vec<_>>(),
-        ["last_used_at"]
-    );
+    let nullable: Vec<_> = TotpFactor::def().columns.into_iter().filter(|column| column.nullable).collect();
+    assert_eq!(nullable.iter().map(|column| column.name).collect::<Vec<_>>(), ["last_used_at"]);
 }
 
 #[test]
 fn volatile_columns_and_defaults_are_marked() {
     let def = TotpFactor::def();
-    let volatile: Vec<&str> = def
-        .columns
-        .iter()
-        .filter(|column| column.volatile)
-        .map(|column| column.name)
-        .collect();
+    let volatile: Vec<&str> = def.columns.iter().filter(|column| column.volatile).map(|column| column.name).collect();
     assert_eq!(volatile, ["last_used_at", "type"]);
 
-    let defaults: Vec<_> = def
-        .columns
-        .iter()
-        .filter_map(|c| c.default.clone().map(|value| (c.name, value)))
-        .collect();
-    assert_eq!(
-        defaults,
-        [
-            ("last_step", Value::Int(0)),
-            ("type", Value::Text("totp".to_owned()))
-        ]
-    );
+    let defaults: Vec<_> = def.columns.iter().filter_map(|c| c.default.clone().map(|value| (c.name, value))).collect();
+    assert_eq!(defaults, [("last_step", Value::Int(0)), ("type", Value::Text("totp".to_owned()))]);
 }
 
 #[test]
@@ -148,12 +107,7 @@ fn constants_have_the_positions_and_types_of_the_columns() {
     let label: Column<TotpFactor, String> = TotpFactor::label;
     let last_used_at: Column<TotpFactor, Option<Timestamp>, Volatile> = TotpFactor::last_used_at;
     let r#type: Column<TotpFactor, String, Volatile> = TotpFactor::r#type;
-    let positions = [
-        id.position(),
-        label.position(),
-        last_used_at.position(),
-        r#type.position(),
-    ];
+    let positions = [id.position(), label.position(), last_used_at.position(), r#type.position()];
     assert_eq!(positions, [0, 2, 3, 5]);
 }
 
@@ -162,34 +116,19 @@ fn declared_indexes_follow_the_primary_key() {
     let by_label: Index<TotpFactor, (PrincipalId, String), Unique> = TotpFactor::by_label;
     let by_principal: Index<TotpFactor, (PrincipalId, Timestamp), Shared> = TotpFactor::by_principal;
     let by_type: Index<TotpFactor, (String,), Shared> = TotpFactor::by_type;
-    assert_eq!(
-        [by_label.position(), by_principal.position(), by_type.position()],
-        [1, 2, 3]
-    );
+    assert_eq!([by_label.position(), by_principal.position(), by_type.position()], [1, 2, 3]);
 
     let def = TotpFactor::def();
-    let indexes: Vec<_> = def
-        .indexes
-        .iter()
-        .map(|i| (i.name, i.columns.as_slice(), i.unique))
-        .collect();
-    let expected: [(&str, &[usize], bool); 4] = [
-        ("id", &[0], true),
-        ("by_label", &[1, 2], true),
-        ("by_principal", &[1, 6], false),
-        ("by_type", &[5], false),
-    ];
+    let indexes: Vec<_> = def.indexes.iter().map(|i| (i.name, i.columns.as_slice(), i.unique)).collect();
+    let expected: [(&str, &[usize], bool); 4] =
+        [("id", &[0], true), ("by_label", &[1, 2], true), ("by_principal", &[1, 6], false), ("by_type", &[5], false)];
     assert_eq!(indexes, expected);
 }
 
 #[test]
 fn references_and_expiry_point_at_their_columns() {
     let def = TotpFactor::def();
-    let references: Vec<_> = def
-        .references
-        .iter()
-        .map(|reference| (reference.column, reference.table))
-        .collect();
+    let references: Vec<_> = def.references.iter().map(|reference| (reference.column, reference.table)).collect();
     assert_eq!(references, [(1, "auth_principals")]);
     assert_eq!(def.expiry, Some(7));
     assert_eq!(Setting::def().expiry, None);
@@ -214,18 +153,12 @@ fn values_come_back_as_the_same_row() {
 fn a_row_that_is_too_short_names_the_entity() {
     let mut values = factor().into_values();
     values.pop();
-    assert_eq!(
-        TotpFactor::from_values(values.into_iter()),
-        Err(DecodeError::new("TotpFactor"))
-    );
+    assert_eq!(TotpFactor::from_values(values.into_iter()), Err(DecodeError::new("TotpFactor")));
 }
 
 #[test]
 fn a_value_of_another_kind_is_refused() {
     let mut values = factor().into_values();
     values[4] = "7".to_owned().into_value();
-    assert_eq!(
-        TotpFactor::from_values(values.into_iter()),
-        Err(DecodeError::new("i64"))
-    );
+    assert_eq!(TotpFactor::from_values(values.into_iter()), Err(DecodeError::new("i64")));
 }

@@ -1,16 +1,29 @@
-//! Password credentials: hashing on threads of its own, and the policy for new passwords.
-//!
-//! Argon2id costs about 20 ms and 19 MiB a time. [`HashPool`] keeps that away from the threads which answer requests,
-//! bounds how much may wait, and shares the waiting places among clients. [`Policy`] refuses what an attacker would
-//! try first. A [`PlainPassword`] is the only form in which either takes a password.
+#![doc = include_str!("../README.md")]
 
+mod admin;
 mod common;
+mod config;
+mod entity;
+mod enroller;
+mod error;
+mod event;
 mod hash;
+mod keeper;
+mod operations;
 mod plain;
+mod plugin;
 mod policy;
 mod pool;
+mod verifier;
 
-pub use crate::hash::{Argon2Params, HashError, ParamsError, SALT_BYTES, Verification};
-pub use crate::plain::{PlainPassword, PlainPasswordError};
-pub use crate::policy::{Policy, PolicyError, Weakness};
-pub use crate::pool::{ClientKey, HashPool, PoolConfig, PoolError, PoolProblem};
+pub use crate::{
+    admin::PasswordAdmin,
+    config::{Argon2Config, PasswordConfig},
+    error::codes,
+    event::{PasswordChanged, PasswordSet},
+    hash::{Argon2Params, HashError, ParamsError, SALT_BYTES, Verification},
+    plain::{PlainPassword, PlainPasswordError},
+    plugin::Passwords,
+    policy::{Policy, PolicyError, Weakness},
+    pool::{ClientKey, HashPool, PoolConfig, PoolError, PoolProblem},
+};

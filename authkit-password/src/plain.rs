@@ -34,6 +34,11 @@ impl PlainPassword {
         Ok(Self(Arc::new(normalised)))
     }
 
+    /// The password of no characters.
+    pub(crate) fn empty() -> Self {
+        Self(Arc::default())
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

@@ -9,12 +9,7 @@ use crate::{
     table::{RowKey, Span, Stored, Table, Tables, meets, owner, pick, referenced},
 };
 
-pub(crate) fn commit(
-    tables: &mut Tables,
-    scope: &Scope,
-    ops: &[Op],
-    now: Timestamp,
-) -> Result<Vec<Done>, StoreError> {
+pub(crate) fn commit(tables: &mut Tables, scope: &Scope, ops: &[Op], now: Timestamp) -> Result<Vec<Done>, StoreError> {
     let mut commit = Commit { tables, undo: Vec::new(), now };
     let done = ops.iter().enumerate().map(|(op, write)| commit.apply(scope, op, write)).collect::<Result<_, _>>()?;
     commit.land();
@@ -108,13 +103,7 @@ impl Commit<'_> {
         found.filter(|(_, stored)| meets(guards, &stored.values)).ok_or(StoreError::Guard { op })
     }
 
-    fn insert(
-        &mut self,
-        op: usize,
-        def: &EntityDef,
-        tenant: TenantId,
-        values: Vec<Value>,
-    ) -> Result<(), StoreError> {
+    fn insert(&mut self, op: usize, def: &EntityDef, tenant: TenantId, values: Vec<Value>) -> Result<(), StoreError> {
         let table = self.tables.get(def.table)?;
         let values = table.complete(values)?;
         let Some(Value::Id(id)) = values.first() else {
@@ -166,8 +155,7 @@ impl Commit<'_> {
         let table = self.tables.get(def.table)?;
         let rows = table.along(table.index(def, index)?, Span::prefix(tenant, prefix));
         let stays = |id: Id| except == Some(id);
-        let gone: Vec<RowKey> =
-            rows.filter(|key| !stays(key.1) && table.live(*key, self.now).is_some()).collect();
+        let gone: Vec<RowKey> = rows.filter(|key| !stays(key.1) && table.live(*key, self.now).is_some()).collect();
         for key in &gone {
             self.remove(def.table, *key);
         }
@@ -254,7 +242,9 @@ impl Commit<'_> {
     ) -> Result<(), StoreError> {
         for reference in &self.tables.get(table)?.def.references {
             let parent = referenced(key, reference.column, values);
-            let Some(parent) = parent.filter(|_| old.is_none_or(|old| old.get(reference.column) != values.get(reference.column))) else {
+            let Some(parent) =
+                parent.filter(|_| old.is_none_or(|old| old.get(reference.column) != values.get(reference.column)))
+            else {
                 continue;
             };
             let is_itself = reference.table == table && parent == key;

@@ -19,12 +19,7 @@ impl SqlxConfig {
     /// A SQLite file that does not exist is made.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
-        Self {
-            url: url.into(),
-            readers: 4,
-            busy_timeout: Duration::from_secs(5),
-            acknowledged: Acknowledgement::Kept,
-        }
+        Self { url: url.into(), readers: 4, busy_timeout: Duration::from_secs(5), acknowledged: Acknowledgement::Kept }
     }
 
     /// Sets how many connections read at the same time; 4 unless told, at least 1.

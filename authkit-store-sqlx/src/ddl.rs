@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use authkit_core::{ColumnDef, EntityDef, IndexDef, Migration, Reach, Step, StoreError, Value};
+use authkit_core::{ColumnDef, ColumnKind, EntityDef, IndexDef, Migration, Reach, Step, StoreError, Uniqueness, Value};
 
 use crate::{
     error::Fault,
@@ -70,11 +70,11 @@ fn create(dialect: &'static Dialect, def: &EntityDef) -> Vec<Change> {
     let mut sql = Statement::new(dialect, "CREATE TABLE IF NOT EXISTS ");
     sql.name(def.table).push(" (\n  ");
     if tenant {
-        sql.push("tenant_id ").push((dialect.column_type)(authkit_core::ColumnKind::Id)).push(" NOT NULL,\n  ");
+        sql.push("tenant_id ").push((dialect.column_type)(ColumnKind::Id)).push(" NOT NULL,\n  ");
     }
     let (first, rest) = def.columns.split_at_checked(1).unwrap_or_default();
     sql.list("", first, |sql, column| push_column(sql, dialect, column).push(",\n  "));
-    sql.push("version ").push((dialect.column_type)(authkit_core::ColumnKind::Int)).push(" NOT NULL,\n  ");
+    sql.push("version ").push((dialect.column_type)(ColumnKind::Int)).push(" NOT NULL,\n  ");
     sql.list("", rest, |sql, column| push_column(sql, dialect, column).push(",\n  "));
     sql.push("PRIMARY KEY (").push(key).push(")");
     for reference in &def.references {
@@ -89,11 +89,15 @@ fn create(dialect: &'static Dialect, def: &EntityDef) -> Vec<Change> {
         // Removing a referenced row looks for the rows that refer to it.
         let served = def.indexes.iter().any(|index| index.columns.first() == Some(&reference.column));
         let column = column_of(reference.column).filter(|_| !served)?;
-        Some(make_index(dialect, false, &reference_index_name(def.table, column), def.table, &[owner_of(def), &[column]].concat()))
+        let name = reference_index_name(def.table, column);
+        let columns: Vec<&str> = owner_of(def).iter().copied().chain([column]).collect();
+        Some(make_index(dialect, Uniqueness::Shared, &name, def.table, &columns))
     }));
-    changes.extend(def.expiry.and_then(column_of).map(|column| {
-        make_index(dialect, false, &expiry_index_name(def.table), def.table, &[column])
-    }));
+    changes.extend(
+        def.expiry
+            .and_then(column_of)
+            .map(|column| make_index(dialect, Uniqueness::Shared, &expiry_index_name(def.table), def.table, &[column])),
+    );
     changes
 }
 
@@ -120,12 +124,18 @@ fn push_column<'s>(
 }
 
 fn add_index(dialect: &'static Dialect, def: &EntityDef, index: &IndexDef) -> Change {
-    make_index(dialect, index.unique, &index_name(def.table, index.name), def.table, &indexed(def, index))
+    let uniqueness = if index.unique { Uniqueness::Unique } else { Uniqueness::Shared };
+    make_index(dialect, uniqueness, &index_name(def.table, index.name), def.table, &indexed(def, index))
 }
 
-fn make_index(dialect: &'static Dialect, unique: bool, name: &str, table: &str, columns: &[&str]) -> Change {
-    let start = if unique { "CREATE UNIQUE INDEX IF NOT EXISTS " } else { "CREATE INDEX IF NOT EXISTS " };
-    let mut sql = Statement::new(dialect, start);
+fn make_index(dialect: &'static Dialect, uniqueness: Uniqueness, name: &str, table: &str, columns: &[&str]) -> Change {
+    let mut sql = Statement::new(
+        dialect,
+        match uniqueness {
+            Uniqueness::Shared => "CREATE INDEX IF NOT EXISTS ",
+            Uniqueness::Unique => "CREATE UNIQUE INDEX IF NOT EXISTS ",
+        },
+    );
     sql.name(name).push(" ON ").name(table).push(" (");
     sql.list(", ", columns, |sql, column| sql.name(column)).push(")");
     change(sql)
@@ -185,8 +195,8 @@ pub(crate) fn printed(dialect: &'static Dialect, plan: Vec<Planned>) -> Vec<Stri
 
 /// Makes the table of what was applied.
 pub(crate) fn history_table(dialect: &Dialect) -> String {
-    let text = (dialect.column_type)(authkit_core::ColumnKind::Text);
-    let int = (dialect.column_type)(authkit_core::ColumnKind::Int);
+    let text = (dialect.column_type)(ColumnKind::Text);
+    let int = (dialect.column_type)(ColumnKind::Int);
     format!(
         "CREATE TABLE IF NOT EXISTS authkit_migrations (\n  plugin {text} NOT NULL,\n  number {int} NOT NULL,\n  \
          checksum {text} NOT NULL,\n  state {text} NOT NULL,\n  position {int} NOT NULL,\n  \

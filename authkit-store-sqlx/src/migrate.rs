@@ -133,7 +133,10 @@ fn index_problem(def: &EntityDef, found: &Catalogue) -> Option<String> {
         let columns = def.columns.get(reference.column).map(|column| column.name);
         let owner = (def.reach == Reach::Tenant).then_some("tenant_id");
         let columns: Vec<&str> = owner.into_iter().chain(columns).collect();
-        !found.references.iter().any(|there| there.table == reference.table && there.columns == columns && there.cascades)
+        !found
+            .references
+            .iter()
+            .any(|there| there.table == reference.table && there.columns == columns && there.cascades)
     });
     lost.map(|reference| format!("the foreign key to {} is missing or another", reference.table))
 }

@@ -3,8 +3,8 @@
 use std::ops::Bound;
 
 use authkit_core::{
-    ColumnDef, ColumnKind, Comparison, Def, Direction, EntityDef, Get, Guard, Id, Join, Lookup, Query, Reach,
-    Scope, Set, Shape, StoreError, TenantId, Timestamp, Value, order_columns,
+    ColumnDef, ColumnKind, Comparison, Def, Direction, EntityDef, Get, Guard, Id, Join, Lookup, Query, Reach, Scope,
+    Set, Shape, StoreError, TenantId, Timestamp, Value, order_columns,
 };
 
 use crate::error::Fault;
@@ -379,12 +379,7 @@ impl<'a> Bump<'a> {
 }
 
 /// Removes expired rows of all tenants; nothing to do where rows do not expire.
-pub(crate) fn sweep(
-    dialect: &'static Dialect,
-    def: &Def,
-    now: Timestamp,
-    limit: usize,
-) -> Option<Statement<'static>> {
+pub(crate) fn sweep(dialect: &'static Dialect, def: &Def, now: Timestamp, limit: usize) -> Option<Statement<'static>> {
     let expiry = name(def, def.expiry?);
     let (key, selected) = match def.reach {
         Reach::Tenant => ("(tenant_id, id)", "tenant_id, id"),
@@ -506,7 +501,11 @@ impl<'a> Statement<'a> {
     }
 }
 
-fn bound<'a>(bound: &'a Bound<Value>, included: &'static str, excluded: &'static str) -> Option<(&'static str, &'a Value)> {
+fn bound<'a>(
+    bound: &'a Bound<Value>,
+    included: &'static str,
+    excluded: &'static str,
+) -> Option<(&'static str, &'a Value)> {
     match bound {
         Bound::Included(value) => Some((included, value)),
         Bound::Excluded(value) => Some((excluded, value)),

@@ -3,9 +3,7 @@
 use std::{fmt, future::Future, pin::Pin};
 
 use async_trait::async_trait;
-use authkit_core::{
-    Capabilities, Def, Done, Get, Migration, Op, Query, Row, Scope, Store, StoreError, Timestamp,
-};
+use authkit_core::{Capabilities, Def, Done, Get, Migration, Op, Query, Row, Scope, Store, StoreError, Timestamp};
 
 use crate::{config::SqlxConfig, error::Fault};
 
@@ -54,10 +52,11 @@ impl SqlxStore {
     }
 }
 
+type Opener = fn(SqlxConfig) -> Opening;
 type Opening = Pin<Box<dyn Future<Output = Result<Box<dyn Store>, StoreError>> + Send>>;
 
 /// URL schemes and what opens them.
-static DATABASES: &[(&str, fn(SqlxConfig) -> Opening)] = &[
+static DATABASES: &[(&str, Opener)] = &[
     #[cfg(feature = "sqlite")]
     ("sqlite:", |config| Box::pin(crate::sqlite::open(config))),
 ];

@@ -6,9 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use authkit_core::{
-    Capabilities, Def, Done, Get, Migration, Op, Query, Row, Scope, Store, StoreError, Timestamp,
-};
+use authkit_core::{Capabilities, Def, Done, Get, Migration, Op, Query, Row, Scope, Store, StoreError, Timestamp};
 
 /// Passes every call on to a store, and breaks the ones it was told to break. Clones share store, plan and counts.
 ///

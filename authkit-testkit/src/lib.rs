@@ -3,6 +3,7 @@
 mod drop_at;
 mod faulty;
 mod kill;
+mod sign_in;
 mod slots;
 #[doc(hidden)]
 pub mod store_suite;
@@ -11,6 +12,7 @@ pub use crate::{
     drop_at::drop_at_every_await,
     faulty::{Answer, Counted, Fault, Faulty},
     kill::{commit_until_killed, verify_after_kill},
+    sign_in::{TestSignIn, sign_in_as},
     slots::{Mailbox, SeededRng, TestClock},
 };
 

@@ -171,10 +171,12 @@ pub(crate) static COUNTERS: LazyLock<Def> = LazyLock::new(|| {
 });
 
 pub(crate) static SETTINGS: LazyLock<Def> = LazyLock::new(|| {
-    let columns =
-        vec![ColumnDef::new::<Id>("id"), ColumnDef::new::<String>("name"), ColumnDef::new::<i64>("value")];
-    let def = EntityDef::new("suite_settings", Reach::Global, Durability::Durable, columns)
-        .index("by_name", &[1], Uniqueness::Unique);
+    let columns = vec![ColumnDef::new::<Id>("id"), ColumnDef::new::<String>("name"), ColumnDef::new::<i64>("value")];
+    let def = EntityDef::new("suite_settings", Reach::Global, Durability::Durable, columns).index(
+        "by_name",
+        &[1],
+        Uniqueness::Unique,
+    );
     Arc::new(def)
 });
 

@@ -1,0 +1,159 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    hash::Argon2Params,
+    policy::Policy,
+    pool::PoolConfig,
+};
+
+/// What the application may choose; the section `password` of a configuration tree.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct PasswordConfig {
+    /// Characters that a new password has at least, 15 to 64; 15 unless set (NIST SP 800-63B-4 §3.1.1.2).
+    pub min_length: usize,
+    /// Name of the service, of which a new password must not mostly consist.
+    pub service_name: Option<String>,
+    /// Further words of which a new password must not mostly consist; those under four characters are ignored.
+    pub blocked_words: Vec<String>,
+    /// What one hash costs.
+    pub argon2: Argon2Config,
+    /// Threads that hash, 1 to 64; one per core unless set. Each holds the memory of one hash.
+    pub threads: Option<usize>,
+    /// Hashes that may wait for a thread, 1 to 65 536; 256 unless set. Beyond, a request is told to come back.
+    pub queue: usize,
+    /// Hashes of one client that may wait, at least 1; an eighth of the queue unless set.
+    pub queue_per_client: Option<usize>,
+}
+
+/// What one Argon2id hash costs; one lane always.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Argon2Config {
+    /// Memory in KiB, 19 456 to 1 048 576; 19 456 unless set.
+    pub memory_kib: u32,
+    /// Passes over the memory, 2 to 64; 2 unless set.
+    pub passes: u32,
+}
+
+/// Which costs are accepted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Costs {
+    /// Any that work.
+    Any,
+    /// Those that protect a stolen table.
+    #[default]
+    Sound,
+}
+
+impl Default for PasswordConfig {
+    fn default() -> Self {
+        Self {
+            min_length: Policy::MIN_LENGTH,
+            service_name: None,
+            blocked_words: Vec::new(),
+            argon2: Argon2Config::default(),
+            threads: None,
+            queue: 256,
+            queue_per_client: None,
+        }
+    }
+}
+
+impl Default for Argon2Config {
+    fn default() -> Self {
+        Self { memory_kib: 19_456, passes: 2 }
+    }
+}
+
+impl Argon2Config {
+    /// A hash of microseconds.
+    pub(crate) const DANGEROUSLY_WEAK: Self = Self { memory_kib: 64, passes: 1 };
+}
+
+impl PasswordConfig {
+    /// What the settings amount to.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with them, and what to do about it.
+    pub(crate) fn check(&self, costs: Costs) -> Result<(Policy, PoolConfig), String> {
+        match (self.policy(), self.params(costs)) {
+            (Ok(policy), Ok(params)) => Ok((policy, self.pool(params))),
+            (policy, params) => Err([policy.err(), params.err()].into_iter().flatten().collect::<Vec<_>>().join("; ")),
+        }
+    }
+
+    fn policy(&self) -> Result<Policy, String> {
+        let policy = Policy::default().length(self.min_length).map_err(|error| {
+            let given = self.min_length;
+            format!(
+                "min_length is {given}, but {error}; fewer are sound only where every sign-in demands a second factor, \
+                 which is not checked yet"
+            )
+        })?;
+        Ok(policy.blocked_words(&self.service_name).blocked_words(&self.blocked_words))
+    }
+
+    fn params(&self, costs: Costs) -> Result<Argon2Params, String> {
+        let Argon2Config { memory_kib, passes } = self.argon2;
+        let params = match costs {
+            Costs::Any => Argon2Params::dangerously_weak(memory_kib, passes, 1),
+            Costs::Sound => Argon2Params::new(memory_kib, passes, 1),
+        };
+        params.map_err(|error| {
+            format!("argon2 has memory_kib {memory_kib} and passes {passes}, but {error}; leave it out for the default")
+        })
+    }
+
+    fn pool(&self, params: Argon2Params) -> PoolConfig {
+        let pool = PoolConfig::default().params(params).waiting(self.queue);
+        let pool = self.threads.into_iter().fold(pool, PoolConfig::threads);
+        self.queue_per_client.into_iter().fold(pool, PoolConfig::waiting_per_client)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(config: &PasswordConfig) -> String {
+        config.check(Costs::Sound).unwrap_err()
+    }
+
+    #[test]
+    fn default_is_fifteen_characters_and_the_first_choice_of_owasp() {
+        let (policy, _) = PasswordConfig::default().check(Costs::Sound).unwrap();
+        assert_eq!(policy.min_length(), 15);
+        let Argon2Config { memory_kib, passes } = Argon2Config::default();
+        assert_eq!(Argon2Params::new(memory_kib, passes, 1).unwrap(), Argon2Params::default());
+    }
+
+    #[test]
+    fn short_minimum_is_refused_with_what_to_do() {
+        let text = problem(&PasswordConfig { min_length: 12, ..PasswordConfig::default() });
+        assert!(text.contains("min_length is 12") && text.contains("15 to 64"), "{text}");
+    }
+
+    #[test]
+    fn cheap_hash_is_refused_unless_asked_for_by_name() {
+        let config = PasswordConfig { argon2: Argon2Config::DANGEROUSLY_WEAK, ..PasswordConfig::default() };
+        assert!(problem(&config).contains("memory_kib 64"));
+        assert!(config.check(Costs::Any).is_ok());
+    }
+
+    #[test]
+    fn all_problems_are_told_at_once() {
+        let argon2 = Argon2Config { memory_kib: 19_456, passes: 1 };
+        let text = problem(&PasswordConfig { min_length: 65, argon2, ..PasswordConfig::default() });
+        assert!(text.contains("min_length is 65") && text.contains("passes 1"), "{text}");
+    }
+
+    #[test]
+    fn unknown_keys_are_refused() {
+        let tree = serde_json::json!({ "memory_kib": 19_456, "passes": 2, "lanes": 4 });
+        assert!(serde_json::from_value::<Argon2Config>(tree).is_err());
+    }
+}

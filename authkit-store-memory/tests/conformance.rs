@@ -1,0 +1,5 @@
+//! Runs every clause of the store contract in memory.
+
+use authkit_store_memory::MemoryStore;
+
+authkit_testkit::store_suite!(MemoryStore::new());

@@ -1,0 +1,175 @@
+//! SQLite: one connection that writes, several that read.
+
+mod reads;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod value;
+mod writes;
+
+use std::{
+    collections::HashMap,
+    str::FromStr,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use async_trait::async_trait;
+use authkit_core::{
+    Acknowledgement, Capabilities, ColumnKind, Def, Done, Get, Migration, Op, Query, Row, Scope, Store, StoreError,
+    Timestamp,
+};
+use sqlx::{
+    AssertSqlSafe, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use tokio::sync::Mutex;
+
+use crate::{
+    config::SqlxConfig,
+    ddl,
+    error::{Fault, commit_error, store_error},
+    sql::{self, Dialect},
+    sqlite::{reads::Reads, value::arguments},
+    store::SqlxPool,
+};
+
+pub(crate) static DIALECT: Dialect = Dialect {
+    // SQLite takes a name in double quotes that no column has for a text; in backticks it never does.
+    quote: '`',
+    column_type: |kind| match kind {
+        ColumnKind::Bool | ColumnKind::Int | ColumnKind::Time => "INTEGER",
+        ColumnKind::Id | ColumnKind::Text | ColumnKind::Json => "TEXT",
+        ColumnKind::Bytes => "BLOB",
+    },
+    // Rows lie in the order of the primary key: a read by id descends one tree instead of two.
+    table_options: " STRICT, WITHOUT ROWID",
+    placeholder: |text, _number| text.push('?'),
+    same: " IS ",
+    differs: " IS NOT ",
+    greater: "max",
+    aside: "+",
+    literal: value::literal,
+};
+
+/// A SQLite database.
+pub(crate) struct Sqlite {
+    readers: SqlitePool,
+    /// The readers' pool where the application gave it, or where the database is in memory.
+    writer: SqlitePool,
+    /// Held by the commit that is on: the next one waits here and not in SQLite, which would sleep.
+    turn: Mutex<()>,
+    reads: Reads,
+    /// Names of the expiry columns of tables that are referred to.
+    expiries: RwLock<HashMap<&'static str, Option<Arc<str>>>>,
+    acknowledged: Acknowledgement,
+}
+
+/// Opens the database of a URL, which is made if it is absent.
+pub(crate) async fn open(config: SqlxConfig) -> Result<Box<dyn Store>, StoreError> {
+    let options = SqliteConnectOptions::from_str(&config.url)
+        .map_err(store_error)?
+        .create_if_missing(true)
+        .foreign_keys(true)
+        .busy_timeout(config.busy_timeout)
+        .statement_cache_capacity(STATEMENTS);
+    let synchronous = match config.acknowledged {
+        Acknowledgement::Kept => SqliteSynchronous::Full,
+        _ => SqliteSynchronous::Normal,
+    };
+    let writing = options.clone().journal_mode(SqliteJournalMode::Wal).synchronous(synchronous);
+    let writer = pool(1).connect_with(writing).await.map_err(store_error)?;
+    // Every other connection would see another database.
+    let in_memory = config.url.contains(":memory:") || config.url.contains("mode=memory");
+    let readers = if in_memory {
+        writer.clone()
+    } else {
+        pool(config.readers).connect_lazy_with(options.pragma("query_only", "ON"))
+    };
+    Ok(Box::new(Sqlite::new(readers, writer, config.acknowledged)))
+}
+
+/// Takes a pool as the application has set it up.
+pub(crate) async fn adopt(pool: SqlitePool) -> Result<Box<dyn Store>, StoreError> {
+    let pragma = async |text: &'static str| sqlx::query_scalar::<_, i64>(text).fetch_one(&pool).await;
+    if pragma("PRAGMA foreign_keys").await.map_err(store_error)? == 0 {
+        return Err(StoreError::Unavailable(Fault::NoForeignKeys.into()));
+    }
+    let synchronous = pragma("PRAGMA synchronous").await.map_err(store_error)?;
+    let acknowledged = if synchronous >= FULL { Acknowledgement::Kept } else { Acknowledgement::MayBeLost };
+    Ok(Box::new(Sqlite::new(pool.clone(), pool, acknowledged)))
+}
+
+impl From<SqlitePool> for SqlxPool {
+    fn from(pool: SqlitePool) -> Self {
+        Self::Sqlite(pool)
+    }
+}
+
+impl Sqlite {
+    fn new(readers: SqlitePool, writer: SqlitePool, acknowledged: Acknowledgement) -> Self {
+        Self {
+            readers,
+            writer,
+            turn: Mutex::new(()),
+            reads: Reads::default(),
+            expiries: RwLock::default(),
+            acknowledged,
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    fn capabilities(&self) -> Capabilities {
+        let mut capabilities = Capabilities::FULL;
+        capabilities.durability = self.acknowledged;
+        capabilities
+    }
+
+    fn statements(&self, steps: &[Migration]) -> Vec<String> {
+        ddl::plan(&DIALECT, steps).map(|plan| ddl::printed(&DIALECT, plan)).unwrap_or_default()
+    }
+
+    async fn migrate(&self, steps: &[Migration], defs: &[Def]) -> Result<(), StoreError> {
+        let plan = ddl::plan(&DIALECT, steps)?;
+        self.apply(&plan).await?;
+        self.expiries.write().unwrap_or_else(PoisonError::into_inner).clear();
+        self.verify(defs).await
+    }
+
+    async fn get(&self, scope: &Scope, get: &Get) -> Result<Option<Row>, StoreError> {
+        self.read_one(scope, get).await
+    }
+
+    async fn query(&self, scope: &Scope, query: &Query) -> Result<Vec<Row>, StoreError> {
+        self.read_many(scope, query).await
+    }
+
+    async fn commit(&self, scope: &Scope, ops: &[Op], now: Timestamp) -> Result<Vec<Done>, StoreError> {
+        self.write(scope, ops, now).await
+    }
+
+    async fn sweep(&self, def: &Def, now: Timestamp, limit: usize) -> Result<u64, StoreError> {
+        let Some(sql) = sql::sweep(&DIALECT, def, now, limit) else {
+            return Ok(0);
+        };
+        let _turn = self.turn.lock().await;
+        let args = arguments(sql.args).map_err(store_error)?;
+        let query = sqlx::query_with(AssertSqlSafe(sql.text), args).execute(&self.writer);
+        Ok(query.await.map_err(commit_error)?.rows_affected())
+    }
+}
+
+fn pool(connections: u32) -> SqlitePoolOptions {
+    // There is no network between: a connection neither ages nor dies unseen.
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+}
+
+/// How many prepared statements a connection keeps.
+const STATEMENTS: usize = 256;
+/// `PRAGMA synchronous` from which on a commit is on the disk when it is acknowledged.
+const FULL: i64 = 2;
