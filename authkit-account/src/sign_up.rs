@@ -62,13 +62,13 @@ impl SignUps {
         }
         let invalid = AuthError::new(&core_codes::INVALID_INPUT).field("identifier", "Give a valid e-mail address.");
         let identifier = cx.identifier(&input.identifier).ok_or(invalid)?;
+        // Read before anything else: nobody without a valid invitation learns whether an address is taken.
         let invitation = match self.policy {
             SignUpPolicy::Invite => Some(self.invitations.open(cx, input.invitation.as_ref(), &identifier).await?),
             SignUpPolicy::Closed | SignUpPolicy::Open => None,
         };
         let mut batch = Batch::new(cx);
         if let Some(invitation) = &invitation {
-            // The first op of the commit: without a valid invitation nobody learns whether an address is taken.
             let redeemed = self.invitations.take(invitation, &mut batch);
             batch.record(&redeemed);
         }

@@ -30,12 +30,18 @@ use crate::{
 ///    is not bumped and satisfies no guard.
 /// 6. A call with [`Scope::Tenant`] neither reads nor writes rows of another tenant. Global entities are reached with
 ///    either scope; entities of tenants are not reached with [`Scope::Global`].
-/// 7. Inserting a row whose referenced row is absent fails with [`StoreError::Guard`]. Removing a row removes the rows
-///    that refer to it.
-/// 8. The version of a row is 1 when inserted and grows by one with every update that sets a recorded column.
+/// 7. Writing a reference to a row that is absent, or expired, fails with [`StoreError::Guard`]. Removing a row removes
+///    the rows that refer to it.
+/// 8. The version of a row is 1 when inserted and grows by one with every update that sets a recorded column;
+///    [`Op::Bump`] is such an update of its counter.
 /// 9. Conflicts between commits (deadlocks, serialization failures, a locked database) are retried inside, bounded;
 ///    what still fails is [`StoreError::Busy`] and wrote nothing.
 /// 10. Dropping the future of a call at any point leaves either everything or nothing written.
+/// 11. The ops of a commit see what the ops before them did.
+/// 12. A NULL expiry is never. A number that would leave 64 bits is [`StoreError::Corrupt`]. If two unique indexes
+///     collide at once, either is named.
+/// 13. `migrate` accepts a database that newer steps were applied to, and an insert by an older declaration gets the
+///     defaults of the newer columns: the version before runs on the schema after.
 ///
 /// The crate `authkit-testkit` has a test per clause: `store_suite!`.
 #[async_trait]

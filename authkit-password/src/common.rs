@@ -8,9 +8,7 @@ pub(crate) fn is_common(lowered: &str) -> bool {
     let without_suffix = lowered.trim_end_matches(is_padding);
     let without_padding = without_suffix.trim_start_matches(is_padding);
     let unit = repeated_unit(without_padding).trim_matches(is_padding);
-    [lowered, without_suffix, without_padding, unit]
-        .into_iter()
-        .any(is_listed)
+    [lowered, without_suffix, without_padding, unit].into_iter().any(is_listed)
 }
 
 /// The shortest beginning of `text` of which the whole is a repetition, perhaps with the last one cut.
@@ -35,9 +33,7 @@ pub(crate) fn repeated_unit(text: &str) -> &str {
     if period * 2 > chars.len() {
         return text;
     }
-    text.char_indices()
-        .nth(period)
-        .map_or(text, |(end, _)| text.get(..end).unwrap_or(text))
+    text.char_indices().nth(period).map_or(text, |(end, _)| text.get(..end).unwrap_or(text))
 }
 
 fn is_padding(c: char) -> bool {
@@ -86,12 +82,7 @@ mod tests {
 
     #[test]
     fn other_passwords_are_not_common() {
-        for password in [
-            "",
-            "correct horse battery staple",
-            "v7kq ulm orbit tin",
-            "83920175 64 2213",
-        ] {
+        for password in ["", "correct horse battery staple", "v7kq ulm orbit tin", "83920175 64 2213"] {
             assert!(!is_common(password), "{password}");
         }
     }

@@ -1,10 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    hash::Argon2Params,
-    policy::Policy,
-    pool::PoolConfig,
-};
+use crate::{hash::Argon2Params, policy::Policy, pool::PoolConfig};
 
 /// What the application may choose; the section `password` of a configuration tree.
 #[derive(Clone, Debug, Serialize, Deserialize)]

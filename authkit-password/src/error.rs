@@ -1,9 +1,6 @@
 use authkit_core::AuthError;
 
-use crate::{
-    hash::HashError,
-    policy::Weakness,
-};
+use crate::{hash::HashError, policy::Weakness};
 
 /// The errors of this plugin.
 pub mod codes {

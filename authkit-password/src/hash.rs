@@ -54,9 +54,7 @@ impl Argon2Params {
         if !(1..=MAX_PASSES).contains(&passes) {
             return Err(ParamsError::Passes);
         }
-        Params::new(memory_kib, passes, lanes, None)
-            .map(Self)
-            .or(Err(ParamsError::Memory))
+        Params::new(memory_kib, passes, lanes, None).map(Self).or(Err(ParamsError::Memory))
     }
 
     /// Makes a stored form of this cost which no password matches.
@@ -92,9 +90,7 @@ impl Argon2Params {
     }
 
     fn is_below(&self, other: &Self) -> bool {
-        self.0.m_cost() < other.0.m_cost()
-            || self.0.t_cost() < other.0.t_cost()
-            || self.0.p_cost() != other.0.p_cost()
+        self.0.m_cost() < other.0.m_cost() || self.0.t_cost() < other.0.t_cost() || self.0.p_cost() != other.0.p_cost()
     }
 }
 
@@ -112,16 +108,10 @@ pub enum ParamsError {
     #[error("the lanes of a password hash must be 1 to {MAX_LANES}")]
     Lanes,
     /// The memory.
-    #[error(
-        "the memory of a password hash must be {} to {MAX_MEMORY_KIB} KiB",
-        Params::DEFAULT_M_COST
-    )]
+    #[error("the memory of a password hash must be {} to {MAX_MEMORY_KIB} KiB", Params::DEFAULT_M_COST)]
     Memory,
     /// The number of passes.
-    #[error(
-        "the passes of a password hash must be {} to {MAX_PASSES}",
-        Params::DEFAULT_T_COST
-    )]
+    #[error("the passes of a password hash must be {} to {MAX_PASSES}", Params::DEFAULT_T_COST)]
     Passes,
 }
 
@@ -185,9 +175,7 @@ pub(crate) fn verify(
     let mut computed = Zeroizing::new(vec![0; stored.output.len()]);
     memory.argon2id(&stored.params, password, stored.salt.as_ref(), &mut computed)?;
     if bool::from(computed.ct_eq(stored.output.as_bytes())) {
-        return Ok(Verification::Match {
-            rehash: stored.is_outdated(params),
-        });
+        return Ok(Verification::Match { rehash: stored.is_outdated(params) });
     }
     Ok(Verification::Mismatch)
 }
@@ -245,11 +233,7 @@ impl Stored {
         }
         let params = Argon2Params::of_stored(&hash.params, configured)?;
         let output = hash.hash.filter(|output| output.len() >= MIN_OUTPUT_BYTES)?;
-        Some(Self {
-            params,
-            salt: hash.salt?,
-            output,
-        })
+        Some(Self { params, salt: hash.salt?, output })
     }
 
     fn is_outdated(&self, configured: &Argon2Params) -> bool {

@@ -84,8 +84,7 @@ impl Keeper {
         typed: &SecretText,
         context: &[&str],
     ) -> Result<PlainPassword, AuthError> {
-        let password = PlainPassword::parse(typed.expose().to_owned())
-            .map_err(|_error| too_long(field))?;
+        let password = PlainPassword::parse(typed.expose().to_owned()).map_err(|_error| too_long(field))?;
         self.policy.check(&password, context).map_err(|weaknesses| too_weak(field, &weaknesses))?;
         Ok(password)
     }

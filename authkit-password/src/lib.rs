@@ -3,8 +3,8 @@
 mod admin;
 mod common;
 mod config;
-mod entity;
 mod enroller;
+mod entity;
 mod error;
 mod event;
 mod hash;

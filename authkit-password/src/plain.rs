@@ -96,19 +96,13 @@ mod tests {
     #[test]
     fn length_is_bounded_in_bytes() {
         assert!(PlainPassword::parse("é".repeat(2048)).is_ok());
-        assert_eq!(
-            PlainPassword::parse("é".repeat(2049)).unwrap_err(),
-            PlainPasswordError::TooLong
-        );
+        assert_eq!(PlainPassword::parse("é".repeat(2049)).unwrap_err(), PlainPasswordError::TooLong);
     }
 
     #[test]
     fn growth_by_normalisation_counts() {
         // U+1D160 is four bytes and becomes three characters of four bytes each.
-        assert_eq!(
-            PlainPassword::parse("\u{1d160}".repeat(1024)).unwrap_err(),
-            PlainPasswordError::TooLong
-        );
+        assert_eq!(PlainPassword::parse("\u{1d160}".repeat(1024)).unwrap_err(), PlainPasswordError::TooLong);
     }
 
     #[test]

@@ -51,8 +51,7 @@ impl Policy {
     /// Words of fewer than four characters are ignored.
     #[must_use]
     pub fn blocked_words<W: AsRef<str>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
-        self.blocked_words
-            .extend(words.into_iter().flat_map(|word| known_words(word.as_ref())));
+        self.blocked_words.extend(words.into_iter().flat_map(|word| known_words(word.as_ref())));
         self
     }
 
@@ -78,32 +77,17 @@ impl Policy {
     /// Every [`Weakness`], not just the first.
     pub fn check(&self, password: &PlainPassword, context: &[&str]) -> Result<(), Vec<Weakness>> {
         let lowered = lowered(password.as_str());
-        let known = context
-            .iter()
-            .flat_map(|text| known_words(text))
-            .chain(self.blocked_words.iter().cloned());
+        let known = context.iter().flat_map(|text| known_words(text)).chain(self.blocked_words.iter().cloned());
         let length = password.as_str().chars().count();
         let found = [
-            (
-                length < self.min_length,
-                Weakness::Short {
-                    min_length: self.min_length,
-                },
-            ),
+            (length < self.min_length, Weakness::Short { min_length: self.min_length }),
             (is_common(&lowered), Weakness::Common),
             (mostly_words(&lowered, known), Weakness::Contextual),
             (self.is_repetitive(&lowered), Weakness::Repetitive),
             (mostly_runs(&lowered), Weakness::Sequential),
         ];
-        let weaknesses: Vec<_> = found
-            .into_iter()
-            .filter_map(|(weak, weakness)| weak.then_some(weakness))
-            .collect();
-        if weaknesses.is_empty() {
-            Ok(())
-        } else {
-            Err(weaknesses)
-        }
+        let weaknesses: Vec<_> = found.into_iter().filter_map(|(weak, weakness)| weak.then_some(weakness)).collect();
+        if weaknesses.is_empty() { Ok(()) } else { Err(weaknesses) }
     }
 
     fn length_at_least(self, min_length: usize, floor: usize) -> Result<Self, PolicyError> {
@@ -122,10 +106,7 @@ impl Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self {
-            min_length: Self::MIN_LENGTH,
-            blocked_words: Vec::new(),
-        }
+        Self { min_length: Self::MIN_LENGTH, blocked_words: Vec::new() }
     }
 }
 
@@ -196,12 +177,8 @@ fn known_words(text: &str) -> Vec<String> {
     let text = lowered(text.trim());
     let (local, domain) = text.rsplit_once('@').unwrap_or((&text, ""));
     let labels = domain.rsplit('.').skip(1);
-    let mut words: Vec<_> = [text.as_str(), local]
-        .into_iter()
-        .chain(local.split(is_separator))
-        .chain(labels)
-        .map(str::to_owned)
-        .collect();
+    let mut words: Vec<_> =
+        [text.as_str(), local].into_iter().chain(local.split(is_separator)).chain(labels).map(str::to_owned).collect();
     words.retain(|word| word.chars().count() >= MIN_WORD_LENGTH);
     words
 }
@@ -215,17 +192,10 @@ fn mostly_words(lowered: &str, words: impl Iterator<Item = String>) -> bool {
     let mut covered = vec![false; lowered.len()];
     for word in words {
         for (start, found) in lowered.match_indices(word.as_str()) {
-            covered
-                .iter_mut()
-                .skip(start)
-                .take(found.len())
-                .for_each(|byte| *byte = true);
+            covered.iter_mut().skip(start).take(found.len()).for_each(|byte| *byte = true);
         }
     }
-    let known = lowered
-        .char_indices()
-        .filter(|(start, _)| covered.get(*start) == Some(&true))
-        .count();
+    let known = lowered.char_indices().filter(|(start, _)| covered.get(*start) == Some(&true)).count();
     known * 2 > lowered.chars().count()
 }
 
@@ -242,11 +212,7 @@ fn mostly_runs(lowered: &str) -> bool {
         }
         in_runs += run_length(run);
         // The pair that broke a long run may not begin the next one: its first character is counted.
-        (run, ways) = if run >= MIN_RUN || !step.is_possible() {
-            (1, Steps::ANY)
-        } else {
-            (2, step)
-        };
+        (run, ways) = if run >= MIN_RUN || !step.is_possible() { (1, Steps::ANY) } else { (2, step) };
     }
     in_runs += run_length(run);
     in_runs * 2 > chars.len()
@@ -297,9 +263,7 @@ impl Steps {
 
 /// Says whether `to` comes after `from` in a row, whose beginning comes after its end.
 fn follows(row: &str, from: char, to: char) -> bool {
-    row.chars()
-        .zip(row.chars().cycle().skip(1))
-        .any(|pair| pair == (from, to))
+    row.chars().zip(row.chars().cycle().skip(1)).any(|pair| pair == (from, to))
 }
 
 const MAX_MIN_LENGTH: usize = 64;

@@ -83,10 +83,7 @@ impl HashPool {
         salt: [u8; SALT_BYTES],
     ) -> Result<String, HashError> {
         let (params, password) = (self.params.clone(), password.clone());
-        self.run(client, move |memory| {
-            hash::hash(&params, &password, &salt, memory)
-        })
-        .await
+        self.run(client, move |memory| hash::hash(&params, &password, &salt, memory)).await
     }
 
     /// Compares a password with a stored PHC string.
@@ -109,10 +106,7 @@ impl HashPool {
         phc: &str,
     ) -> Result<Verification, HashError> {
         let (params, password, phc) = (self.params.clone(), password.clone(), phc.to_owned());
-        self.run(client, move |memory| {
-            hash::verify(&params, &password, &phc, memory)
-        })
-        .await
+        self.run(client, move |memory| hash::verify(&params, &password, &phc, memory)).await
     }
 
     async fn run<T: Send + 'static>(
@@ -138,10 +132,7 @@ impl Drop for HashPool {
 
 impl fmt::Debug for HashPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HashPool")
-            .field("params", &self.params)
-            .field("threads", &self.threads.len())
-            .finish()
+        f.debug_struct("HashPool").field("params", &self.params).field("threads", &self.threads.len()).finish()
     }
 }
 
@@ -157,12 +148,7 @@ impl ClientKey {
     pub fn of(prefix: impl AsRef<[u8]>) -> Self {
         // SHA-256, so that nobody finds a prefix that shares the places of another.
         let digest = Sha256::digest(prefix);
-        Self(
-            digest
-                .iter()
-                .take(size_of::<u64>())
-                .fold(0, |key, &byte| key << 8 | u64::from(byte)),
-        )
+        Self(digest.iter().take(size_of::<u64>()).fold(0, |key, &byte| key << 8 | u64::from(byte)))
     }
 }
 
@@ -197,10 +183,7 @@ impl PoolConfig {
     /// Jobs of one client that may wait, at least 1; by default an eighth of all.
     #[must_use]
     pub fn waiting_per_client(self, share: usize) -> Self {
-        Self {
-            share: Some(share),
-            ..self
-        }
+        Self { share: Some(share), ..self }
     }
 
     fn share(&self) -> usize {
@@ -213,10 +196,7 @@ impl PoolConfig {
             ((1..=MAX_WAITING).contains(&self.waiting), PoolProblem::Waiting),
             (self.share != Some(0), PoolProblem::WaitingPerClient),
         ];
-        checks
-            .into_iter()
-            .filter_map(|(fine, problem)| (!fine).then_some(problem))
-            .collect()
+        checks.into_iter().filter_map(|(fine, problem)| (!fine).then_some(problem)).collect()
     }
 }
 
@@ -224,9 +204,7 @@ impl Default for PoolConfig {
     fn default() -> Self {
         Self {
             params: Argon2Params::default(),
-            threads: thread::available_parallelism()
-                .map_or(1, NonZero::get)
-                .min(MAX_THREADS),
+            threads: thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS),
             waiting: 256,
             share: None,
         }
@@ -327,9 +305,7 @@ impl Shared {
             state.jobs.retain(|job| job.is_wanted());
         }
         if !state.jobs.has_place(client) {
-            return Err(HashError::Busy {
-                retry_after: self.retry_after(&state),
-            });
+            return Err(HashError::Busy { retry_after: self.retry_after(&state) });
         }
         state.jobs.push(client, job);
         drop(state);
@@ -401,10 +377,7 @@ fn run_caught(job: Box<dyn Job>, memory: &mut Memory) -> Result<(), Box<dyn Any 
     catch_unwind(AssertUnwindSafe(|| job.run(memory)))
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "measures how long a job takes, which is not the time of any request"
-)]
+#[expect(clippy::disallowed_methods, reason = "measures how long a job takes, which is not the time of any request")]
 fn timed<T>(run: impl FnOnce() -> T) -> (T, Duration) {
     let start = Instant::now();
     let outcome = run();
@@ -419,11 +392,7 @@ fn lower_priority() {
 }
 
 fn list(problems: &[PoolProblem]) -> String {
-    problems
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("; ")
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// On the scale of 0 to 99 that `thread-priority` uses for all platforms; niceness 10 on Linux.

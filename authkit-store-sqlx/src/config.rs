@@ -8,7 +8,7 @@ use authkit_core::Acknowledgement;
 #[derive(Clone)]
 pub struct SqlxConfig {
     pub(crate) url: String,
-    pub(crate) readers: u32,
+    pub(crate) readers: usize,
     pub(crate) busy_timeout: Duration,
     pub(crate) acknowledged: Acknowledgement,
 }
@@ -24,12 +24,14 @@ impl SqlxConfig {
 
     /// Sets how many connections read at the same time; 4 unless told, at least 1.
     #[must_use]
-    pub fn readers(mut self, readers: u32) -> Self {
+    pub fn readers(mut self, readers: usize) -> Self {
         self.readers = readers.max(1);
         self
     }
 
-    /// Sets how long a commit waits for other processes that write; 5 seconds unless told.
+    /// Sets how long a call waits for a connection, and a commit for other processes; 5 seconds unless told.
+    ///
+    /// After that it fails with [`StoreError::Busy`](authkit_core::StoreError::Busy).
     #[must_use]
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;

@@ -1,5 +1,6 @@
 //! SQLite: one connection that writes, several that read.
 
+mod connections;
 mod reads;
 mod schema;
 #[cfg(test)]
@@ -20,16 +21,15 @@ use authkit_core::{
 };
 use sqlx::{
     AssertSqlSafe, SqlitePool,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
-use tokio::sync::Mutex;
 
 use crate::{
     config::SqlxConfig,
     ddl,
     error::{Fault, commit_error, store_error},
     sql::{self, Dialect},
-    sqlite::{reads::Reads, value::arguments},
+    sqlite::{connections::Connections, reads::Reads, value::arguments},
     store::SqlxPool,
 };
 
@@ -53,11 +53,9 @@ pub(crate) static DIALECT: Dialect = Dialect {
 
 /// A SQLite database.
 pub(crate) struct Sqlite {
-    readers: SqlitePool,
-    /// The readers' pool where the application gave it, or where the database is in memory.
-    writer: SqlitePool,
-    /// Held by the commit that is on: the next one waits here and not in SQLite, which would sleep.
-    turn: Mutex<()>,
+    readers: Arc<Connections>,
+    /// One connection at a time: the next commit waits here and not in SQLite, which would sleep.
+    writer: Arc<Connections>,
     reads: Reads,
     /// Names of the expiry columns of tables that are referred to.
     expiries: RwLock<HashMap<&'static str, Option<Arc<str>>>>,
@@ -77,13 +75,15 @@ pub(crate) async fn open(config: SqlxConfig) -> Result<Box<dyn Store>, StoreErro
         _ => SqliteSynchronous::Normal,
     };
     let writing = options.clone().journal_mode(SqliteJournalMode::Wal).synchronous(synchronous);
-    let writer = pool(1).connect_with(writing).await.map_err(store_error)?;
+    let writer = Arc::new(Connections::own(writing, 1, config.busy_timeout));
+    writer.lease().await?.connection().await?;
     // Every other connection would see another database.
     let in_memory = config.url.contains(":memory:") || config.url.contains("mode=memory");
     let readers = if in_memory {
-        writer.clone()
+        Arc::clone(&writer)
     } else {
-        pool(config.readers).connect_lazy_with(options.pragma("query_only", "ON"))
+        let reading = options.pragma("query_only", "ON");
+        Arc::new(Connections::own(reading, config.readers, config.busy_timeout))
     };
     Ok(Box::new(Sqlite::new(readers, writer, config.acknowledged)))
 }
@@ -96,7 +96,10 @@ pub(crate) async fn adopt(pool: SqlitePool) -> Result<Box<dyn Store>, StoreError
     }
     let synchronous = pragma("PRAGMA synchronous").await.map_err(store_error)?;
     let acknowledged = if synchronous >= FULL { Acknowledgement::Kept } else { Acknowledgement::MayBeLost };
-    Ok(Box::new(Sqlite::new(pool.clone(), pool, acknowledged)))
+    let (most, patience) = (pool.options().get_max_connections(), pool.options().get_acquire_timeout());
+    let readers = Connections::of_pool(pool.clone(), usize::try_from(most).unwrap_or(1), patience);
+    let writer = Connections::of_pool(pool, 1, patience);
+    Ok(Box::new(Sqlite::new(Arc::new(readers), Arc::new(writer), acknowledged)))
 }
 
 impl From<SqlitePool> for SqlxPool {
@@ -106,15 +109,8 @@ impl From<SqlitePool> for SqlxPool {
 }
 
 impl Sqlite {
-    fn new(readers: SqlitePool, writer: SqlitePool, acknowledged: Acknowledgement) -> Self {
-        Self {
-            readers,
-            writer,
-            turn: Mutex::new(()),
-            reads: Reads::default(),
-            expiries: RwLock::default(),
-            acknowledged,
-        }
+    fn new(readers: Arc<Connections>, writer: Arc<Connections>, acknowledged: Acknowledgement) -> Self {
+        Self { readers, writer, reads: Reads::default(), expiries: RwLock::default(), acknowledged }
     }
 }
 
@@ -153,20 +149,11 @@ impl Store for Sqlite {
         let Some(sql) = sql::sweep(&DIALECT, def, now, limit) else {
             return Ok(0);
         };
-        let _turn = self.turn.lock().await;
         let args = arguments(sql.args).map_err(store_error)?;
-        let query = sqlx::query_with(AssertSqlSafe(sql.text), args).execute(&self.writer);
-        Ok(query.await.map_err(commit_error)?.rows_affected())
+        let mut lease = self.writer.lease().await?;
+        let swept = sqlx::query_with(AssertSqlSafe(sql.text), args).execute(lease.connection().await?).await;
+        Ok(swept.map_err(commit_error)?.rows_affected())
     }
-}
-
-fn pool(connections: u32) -> SqlitePoolOptions {
-    // There is no network between: a connection neither ages nor dies unseen.
-    SqlitePoolOptions::new()
-        .max_connections(connections)
-        .test_before_acquire(false)
-        .idle_timeout(None)
-        .max_lifetime(None)
 }
 
 /// How many prepared statements a connection keeps.

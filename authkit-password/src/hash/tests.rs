@@ -20,10 +20,7 @@ fn verified(text: &str, phc: &str) -> Result<Verification, HashError> {
 
 #[test]
 fn password_matches_its_hash() {
-    assert_eq!(
-        verified("pass", &hashed("pass")).unwrap(),
-        Verification::Match { rehash: false }
-    );
+    assert_eq!(verified("pass", &hashed("pass")).unwrap(), Verification::Match { rehash: false });
 }
 
 #[test]
@@ -37,26 +34,14 @@ fn every_change_of_a_password_is_a_mismatch() {
         (long.as_str(), &long[..99]),
         (long.as_str(), &long[..72]),
     ] {
-        assert_eq!(
-            verified(other, &hashed(original)).unwrap(),
-            Verification::Mismatch
-        );
+        assert_eq!(verified(other, &hashed(original)).unwrap(), Verification::Mismatch);
     }
 }
 
 #[test]
 fn default_hash_is_a_standard_phc_string() {
-    let phc = hash(
-        &Argon2Params::default(),
-        &password("pass"),
-        &SALT,
-        &mut Memory::default(),
-    )
-    .unwrap();
-    assert!(
-        phc.starts_with("$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$"),
-        "{phc}"
-    );
+    let phc = hash(&Argon2Params::default(), &password("pass"), &SALT, &mut Memory::default()).unwrap();
+    assert!(phc.starts_with("$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$"), "{phc}");
     // The crate's own verifier agrees, so the string can be read elsewhere.
     let parsed = PasswordHash::new(&phc).unwrap();
     argon2::PasswordVerifier::verify_password(&Argon2::default(), b"pass", &parsed).unwrap();
@@ -67,18 +52,10 @@ fn used_memory_does_not_change_the_result_and_is_wiped() {
     let mut memory = Memory::default();
     let first = hash(&weak(), &password("pass"), &SALT, &mut memory).unwrap();
     hash(&weak(), &password("other"), &SALT, &mut memory).unwrap();
-    assert_eq!(
-        hash(&weak(), &password("pass"), &SALT, &mut memory).unwrap(),
-        first
-    );
+    assert_eq!(hash(&weak(), &password("pass"), &SALT, &mut memory).unwrap(), first);
 
     memory.wipe(&weak());
-    assert!(
-        memory
-            .blocks
-            .iter()
-            .all(|block| AsRef::<[u64]>::as_ref(block).iter().all(|&word| word == 0))
-    );
+    assert!(memory.blocks.iter().all(|block| AsRef::<[u64]>::as_ref(block).iter().all(|&word| word == 0)));
 }
 
 #[test]
@@ -132,10 +109,7 @@ fn unreadable_hash_is_an_error_after_the_same_work() {
     ] {
         let mut memory = Memory::default();
         let outcome = verify(&weak(), &password("pass"), &corrupt, &mut memory);
-        assert!(
-            matches!(outcome, Err(HashError::Corrupt)),
-            "{corrupt}: {outcome:?}"
-        );
+        assert!(matches!(outcome, Err(HashError::Corrupt)), "{corrupt}: {outcome:?}");
         assert_eq!(memory.used, 32, "{corrupt}");
     }
 }
@@ -146,16 +120,7 @@ fn costs_below_the_minimum_need_the_frightening_name() {
     assert_eq!(Argon2Params::new(19_455, 2, 1).unwrap_err(), ParamsError::Memory);
     assert_eq!(Argon2Params::new(19_456, 1, 1).unwrap_err(), ParamsError::Passes);
     assert_eq!(Argon2Params::new(19_456, 2, 0).unwrap_err(), ParamsError::Lanes);
-    assert_eq!(
-        Argon2Params::new(u32::MAX, 2, 1).unwrap_err(),
-        ParamsError::Memory
-    );
-    assert_eq!(
-        Argon2Params::dangerously_weak(8, 1, 2).unwrap_err(),
-        ParamsError::Memory
-    );
-    assert_eq!(
-        Argon2Params::dangerously_weak(8, 0, 1).unwrap_err(),
-        ParamsError::Passes
-    );
+    assert_eq!(Argon2Params::new(u32::MAX, 2, 1).unwrap_err(), ParamsError::Memory);
+    assert_eq!(Argon2Params::dangerously_weak(8, 1, 2).unwrap_err(), ParamsError::Memory);
+    assert_eq!(Argon2Params::dangerously_weak(8, 0, 1).unwrap_err(), ParamsError::Passes);
 }

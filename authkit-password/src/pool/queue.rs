@@ -14,13 +14,7 @@ pub(super) struct FairQueue<J> {
 
 impl<J> FairQueue<J> {
     pub(super) fn new(capacity: usize, share: usize) -> Self {
-        Self {
-            by_client: HashMap::new(),
-            turns: VecDeque::new(),
-            waiting: 0,
-            capacity,
-            share,
-        }
+        Self { by_client: HashMap::new(), turns: VecDeque::new(), waiting: 0, capacity, share }
     }
 
     pub(super) fn waiting(&self) -> usize {
@@ -87,11 +81,7 @@ mod tests {
 
     #[test]
     fn clients_take_turns_and_keep_their_own_order() {
-        let queue = queue(
-            8,
-            8,
-            &[(1, 10), (1, 11), (1, 12), (1, 13), (2, 20), (3, 30), (2, 21)],
-        );
+        let queue = queue(8, 8, &[(1, 10), (1, 11), (1, 12), (1, 13), (2, 20), (3, 30), (2, 21)]);
         assert_eq!(drained(queue), [10, 20, 30, 11, 21, 12, 13]);
     }
 

@@ -11,9 +11,7 @@ const ADA: ClientKey = ClientKey(1);
 const BOB: ClientKey = ClientKey(2);
 
 fn config() -> PoolConfig {
-    PoolConfig::default()
-        .params(Argon2Params::dangerously_weak(32, 1, 1).unwrap())
-        .threads(1)
+    PoolConfig::default().params(Argon2Params::dangerously_weak(32, 1, 1).unwrap()).threads(1)
 }
 
 fn pool(config: PoolConfig) -> HashPool {
@@ -43,9 +41,7 @@ impl Gate {
         let (open, opened) = mpsc::channel();
         let (begun, has_begun) = mpsc::channel();
         let (reply, _) = oneshot::channel::<Result<(), HashError>>();
-        pool.shared
-            .push(ClientKey(0), Box::new(Wanted { opened, begun, reply }))
-            .unwrap();
+        pool.shared.push(ClientKey(0), Box::new(Wanted { opened, begun, reply })).unwrap();
         has_begun.recv().unwrap();
         Self(open)
     }
@@ -82,15 +78,9 @@ async fn hash_is_verified() {
     assert_eq!(right, Verification::Match { rehash: false });
     let wrong = pool.verify(ADA, &password("Pass"), &phc).await.unwrap();
     assert_eq!(wrong, Verification::Mismatch);
-    let unknown = pool
-        .verify(ADA, &password("pass"), &pool.params().decoy())
-        .await
-        .unwrap();
+    let unknown = pool.verify(ADA, &password("pass"), &pool.params().decoy()).await.unwrap();
     assert_eq!(unknown, Verification::Mismatch);
-    assert!(matches!(
-        pool.verify(ADA, &password("pass"), "corrupt").await,
-        Err(HashError::Corrupt)
-    ));
+    assert!(matches!(pool.verify(ADA, &password("pass"), "corrupt").await, Err(HashError::Corrupt)));
 }
 
 #[tokio::test]
@@ -104,9 +94,7 @@ async fn full_share_is_busy_for_that_client_only() {
     assert!(submit(first.as_mut()).is_pending() && submit(second.as_mut()).is_pending());
 
     let refused = pool.hash(ADA, &pass, [4; SALT_BYTES]).await;
-    let Err(HashError::Busy { retry_after }) = refused else {
-        panic!("{refused:?}")
-    };
+    let Err(HashError::Busy { retry_after }) = refused else { panic!("{refused:?}") };
     assert_eq!(retry_after, MIN_RETRY_AFTER);
     assert!(submit(other.as_mut()).is_pending());
 
@@ -123,10 +111,7 @@ async fn full_queue_is_busy_for_everyone() {
     let pass = password("pass");
     let mut first = pin!(pool.hash(ADA, &pass, [1; SALT_BYTES]));
     assert!(submit(first.as_mut()).is_pending());
-    assert!(matches!(
-        pool.hash(BOB, &pass, [2; SALT_BYTES]).await,
-        Err(HashError::Busy { .. })
-    ));
+    assert!(matches!(pool.hash(BOB, &pass, [2; SALT_BYTES]).await, Err(HashError::Busy { .. })));
     gate.open();
     first.await.unwrap();
 }
@@ -204,36 +189,19 @@ fn close_fails_waiting_jobs() {
     let mut waiting = pin!(pool.run(ADA, |_| Ok(())));
     assert!(submit(waiting.as_mut()).is_pending());
     pool.shared.close();
-    assert!(matches!(
-        submit(waiting.as_mut()),
-        Poll::Ready(Err(HashError::Failed(_)))
-    ));
+    assert!(matches!(submit(waiting.as_mut()), Poll::Ready(Err(HashError::Failed(_)))));
     gate.open();
 }
 
 #[test]
 fn delay_follows_queue_and_job_time_within_bounds() {
     let shared = Shared::new(&config().threads(2));
-    for (waiting, job_millis, seconds) in [
-        (0, 1000, 1.0),
-        (10, 1000, 5.0),
-        (5, 500, 1.25),
-        (100, 60_000, 30.0),
-    ] {
-        let mut state = State {
-            jobs: FairQueue::new(256, 256),
-            job_time: Duration::from_millis(job_millis),
-            phase: Phase::Open,
-        };
+    for (waiting, job_millis, seconds) in [(0, 1000, 1.0), (10, 1000, 5.0), (5, 500, 1.25), (100, 60_000, 30.0)] {
+        let mut state =
+            State { jobs: FairQueue::new(256, 256), job_time: Duration::from_millis(job_millis), phase: Phase::Open };
         for _ in 0..waiting {
             let (reply, _) = oneshot::channel::<Result<(), HashError>>();
-            state.jobs.push(
-                ADA,
-                Box::new(Ticket {
-                    work: |_: &mut Memory| Ok(()),
-                    reply,
-                }),
-            );
+            state.jobs.push(ADA, Box::new(Ticket { work: |_: &mut Memory| Ok(()), reply }));
         }
         assert_eq!(shared.retry_after(&state), Duration::from_secs_f64(seconds));
     }
@@ -249,17 +217,8 @@ fn average_moves_by_an_eighth() {
 #[test]
 fn every_number_out_of_range_is_told() {
     let error = HashPool::new(config().threads(65).waiting(0).waiting_per_client(0)).unwrap_err();
-    let PoolError::Config(problems) = &error else {
-        panic!("{error:?}")
-    };
-    assert_eq!(
-        *problems,
-        [
-            PoolProblem::Threads,
-            PoolProblem::Waiting,
-            PoolProblem::WaitingPerClient
-        ]
-    );
+    let PoolError::Config(problems) = &error else { panic!("{error:?}") };
+    assert_eq!(*problems, [PoolProblem::Threads, PoolProblem::Waiting, PoolProblem::WaitingPerClient]);
     assert_eq!(PoolConfig::default().share(), 32);
 }
 
@@ -273,19 +232,8 @@ fn equal_prefixes_have_equal_keys() {
 #[tokio::test]
 async fn threads_run_at_niceness_ten() {
     let pool = pool(config());
-    let stat = pool
-        .run(ADA, |_| {
-            Ok(std::fs::read_to_string("/proc/thread-self/stat").unwrap())
-        })
-        .await
-        .unwrap();
+    let stat = pool.run(ADA, |_| Ok(std::fs::read_to_string("/proc/thread-self/stat").unwrap())).await.unwrap();
     // proc_pid_stat(5): after the name in brackets, field 19 is the niceness.
-    let niceness = stat
-        .rsplit_once(')')
-        .unwrap()
-        .1
-        .split_whitespace()
-        .nth(16)
-        .unwrap();
+    let niceness = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(16).unwrap();
     assert_eq!(niceness, "10");
 }

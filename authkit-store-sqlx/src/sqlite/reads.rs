@@ -54,7 +54,9 @@ impl Sqlite {
         let rows = Rows::of(&DIALECT, scope, &shape.def, get.now)?;
         let read = self.reads.of(&get.shape, get.at.index);
         let args = arguments(rows.get_args(get)).map_err(store_error)?;
-        let found = sqlx::query_with(AssertSqlSafe(read.text), args).fetch_optional(&self.readers).await;
+        let mut lease = self.readers.lease().await?;
+        let found = sqlx::query_with(AssertSqlSafe(read.text), args).fetch_optional(lease.connection().await?).await;
+        drop(lease);
         let Some(found) = found.map_err(store_error)? else {
             return Ok(None);
         };
@@ -73,9 +75,10 @@ impl Sqlite {
         let shape = &*query.shape;
         let rows = Rows::of(&DIALECT, scope, &shape.def, query.now)?;
         let sql = rows.query(query);
-        let found = sqlx::query_with(AssertSqlSafe(sql.text), arguments(sql.args).map_err(store_error)?)
-            .fetch_all(&self.readers)
-            .await;
+        let args = arguments(sql.args).map_err(store_error)?;
+        let mut lease = self.readers.lease().await?;
+        let found = sqlx::query_with(AssertSqlSafe(sql.text), args).fetch_all(lease.connection().await?).await;
+        drop(lease);
         found.map_err(store_error)?.iter().map(|row| decode(&rows, &shape.def, &shape.columns, row)).collect()
     }
 }

@@ -15,11 +15,9 @@ impl Sqlite {
     ///
     /// Where nothing is left, nothing is written: the application needs no right to change tables.
     pub(super) async fn apply(&self, plan: &[Planned]) -> Result<(), StoreError> {
-        let mut connection = self.readers.acquire().await.map_err(store_error)?;
-        let history = history(&mut connection).await.map_err(store_error)?;
-        drop(connection);
-
-        let _turn = self.turn.lock().await;
+        let mut lease = self.readers.lease().await?;
+        let history = history(lease.connection().await?).await.map_err(store_error)?;
+        drop(lease);
         for planned in plan {
             if next(planned, &history)?.is_some() {
                 self.apply_one(planned).await?;
@@ -36,7 +34,8 @@ impl Sqlite {
             }
             other => other,
         };
-        let mut connection = self.writer.acquire().await.map_err(store_error)?;
+        let mut lease = self.writer.lease().await?;
+        let connection = lease.connection().await?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
         // Another node may have been faster.
         let history = history(&mut transaction).await.map_err(refused)?;
@@ -59,9 +58,10 @@ impl Sqlite {
 
     /// Compares the tables with what is declared.
     pub(super) async fn verify(&self, defs: &[Def]) -> Result<(), StoreError> {
-        let mut connection = self.readers.acquire().await.map_err(store_error)?;
+        let mut lease = self.readers.lease().await?;
+        let connection = lease.connection().await?;
         for def in defs {
-            let found = catalogue(&mut connection, def.table).await.map_err(store_error)?;
+            let found = catalogue(connection, def.table).await.map_err(store_error)?;
             verify(&DIALECT, def, &found)?;
         }
         Ok(())

@@ -69,15 +69,14 @@ async fn a_page_is_read_along_its_index_and_not_sorted() {
 
 #[tokio::test]
 async fn a_sweep_reads_the_expiry_index() {
-    check(
-        sweep(&DIALECT, &tickets(), NOW, 10).unwrap().text,
-        &[
-            "SEARCH p_tickets USING PRIMARY KEY (tenant_id=? AND id=?)",
-            "LIST SUBQUERY 1",
-            "SEARCH p_tickets USING COVERING INDEX p_tickets__expiry (expires_at<?)",
-        ],
-    )
-    .await;
+    let plan = plan(&sweep(&DIALECT, &tickets(), NOW, 10).unwrap().text).await;
+    for part in [
+        "SEARCH p_tickets USING PRIMARY KEY (tenant_id=? AND id=?)",
+        "SEARCH p_tickets USING COVERING INDEX p_tickets__expiry (expires_at<?)",
+    ] {
+        assert!(plan.iter().any(|line| line == part), "{plan:?}");
+    }
+    assert!(!plan.iter().any(|line| line.starts_with("SCAN")), "{plan:?}");
 }
 
 #[tokio::test]
@@ -94,18 +93,17 @@ async fn a_column_that_is_gone_is_an_error_and_not_a_text() {
     let mut connection = database().await;
     sqlx::raw_sql("ALTER TABLE p_owners DROP COLUMN name").execute(&mut connection).await.unwrap();
     let text = get_text(&DIALECT, &Shape::whole(&owners()), EntityDef::PRIMARY_KEY);
-    assert!(connection_refuses(&mut connection, text).await);
-}
-
-async fn connection_refuses(connection: &mut SqliteConnection, text: String) -> bool {
-    sqlx::query(AssertSqlSafe(text)).fetch_all(connection).await.is_err()
+    assert!(sqlx::query(AssertSqlSafe(text)).fetch_all(&mut connection).await.is_err());
 }
 
 async fn check(text: String, expected: &[&str]) {
+    assert_eq!(plan(&text).await, expected, "{text}");
+}
+
+async fn plan(text: &str) -> Vec<String> {
     let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}")));
     let rows = rows.fetch_all(&mut database().await).await.unwrap();
-    let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
-    assert_eq!(plan, expected, "{text}");
+    rows.iter().map(|row| row.get("detail")).collect()
 }
 
 async fn database() -> SqliteConnection {

@@ -31,12 +31,11 @@ impl Sqlite {
     pub(super) async fn write(&self, scope: &Scope, ops: &[Op], now: Timestamp) -> Result<Vec<Done>, StoreError> {
         let writes = ops.iter().enumerate().map(|(number, op)| Write::new(scope, number, op, now));
         let writes = writes.collect::<Result<Vec<_>, _>>()?;
-        let _turn = self.turn.lock().await;
-        let mut connection = self.writer.acquire().await.map_err(store_error)?;
-        let outcome = self.land(&mut connection, &writes).await;
+        let mut lease = self.writer.lease().await?;
+        let outcome = self.land(lease.connection().await?, &writes).await;
         if matches!(outcome, Err(StoreError::Unavailable(_) | StoreError::Unknown)) {
             // SQLite may have ended the transaction by itself, of which the driver knows nothing.
-            connection.close_on_drop();
+            lease.discard();
         }
         outcome
     }

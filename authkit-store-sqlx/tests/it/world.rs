@@ -1,4 +1,5 @@
 //! Two tables and short ways to use a store.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
 use std::sync::{Arc, LazyLock};
 
