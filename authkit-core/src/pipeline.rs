@@ -287,8 +287,14 @@ impl RequestContext {
         self.engine.users.insert(self, &principal, &identifiers, &mut batch)?;
         self.engine.verifier(&method)?.apply(self, &principal, &effect, &mut batch)?;
         let event = SignedUp { principal: principal.id, principal_kind: kind, method };
-        self.commit(event, batch).await?;
-        Ok(principal)
+        match self.commit(event, batch).await {
+            Ok(_) => Ok(principal),
+            Err(error) if error.code().class == Class::Conflict => {
+                self.refuse_sign_up("taken", identifiers.first()).await?;
+                Err(error)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Records that a sign-up was refused.

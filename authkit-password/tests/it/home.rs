@@ -24,7 +24,6 @@ pub(crate) const OTHER: &str = "marble kettle 28 finch";
 pub(crate) struct World {
     pub(crate) auth: AuthManager,
     pub(crate) store: Faulty<MemoryStore>,
-    pub(crate) clock: TestClock,
 }
 
 impl World {
@@ -33,19 +32,19 @@ impl World {
     }
 
     pub(crate) async fn over(store: MemoryStore, passwords: Passwords) -> Self {
-        let (store, clock) = (Faulty::new(store), TestClock::default());
+        let store = Faulty::new(store);
         let auth = AuthManager::builder()
             .public_url("http://localhost:3000")
             .keys(KeyRing::new([std::array::from_fn(|at| at as u8 * 7)]).unwrap())
             .store(store.clone())
-            .clock(clock.clone())
+            .clock(TestClock::default())
             .rng(SeededRng::new(1))
             .plugin(Home)
             .plugin(passwords)
             .build()
             .unwrap();
         auth.migrate().await.unwrap();
-        Self { auth, store, clock }
+        Self { auth, store }
     }
 
     pub(crate) fn cx(&self) -> RequestContext {

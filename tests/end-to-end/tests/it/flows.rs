@@ -176,6 +176,8 @@ on_each_store! {
         world.clock.advance(Duration::from_secs(29 * 86_400));
         world.auth.run_due_jobs().await;
         admin.restore(&world.cx(), id).await.unwrap();
+        assert_eq!(world.browser().login("ada@example.com", PASSWORD).await.status, 401, "restored, but still shut out");
+        admin.enable(&world.cx(), id).await.unwrap();
         assert_eq!(world.browser().login("ada@example.com", PASSWORD).await.status, 200);
 
         admin.delete(&world.cx(), id).await.unwrap();
