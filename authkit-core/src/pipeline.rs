@@ -646,9 +646,13 @@ impl RequestContext {
             batch.take(&self.engine.flows, At::id(flow.id), guards).or(&codes::FLOW_INVALID);
         }
         let principals = &self.engine.spine.principals;
-        let now = PrincipalRow::last_login_at.set(Some(self.now()));
+        let mut changes = vec![PrincipalRow::last_login_at.set(Some(self.now())).into()];
+        if !proved.effects.is_empty() {
+            // Something was linked or enrolled: what was proved elsewhere before that counts no more.
+            changes.push(PrincipalRow::epoch.plus(1));
+        }
         batch
-            .update(principals, At::id(proved.principal.id), issuable(&proved.principal), [now.into()])
+            .update(principals, At::id(proved.principal.id), issuable(&proved.principal), changes)
             .or(&codes::REJECTED);
         for effect in &proved.effects {
             self.engine.verifier(&effect.method)?.apply(self, &proved.principal, effect, batch)?;
@@ -759,14 +763,12 @@ impl RequestContext {
     ) -> Result<Option<Challenge>, AuthError> {
         tracing::debug!(code = error.code().code, reason = error.internal(), "a proof was refused");
         let mut aftermath = Aftermath::new(self);
-        let known = match (&principal, &step.bound, &step.identifier) {
-            (Some(principal), ..) | (None, Some(principal), _) => Some(principal.clone()),
-            // The same read for an identifier that leads to somebody and for one that does not.
-            (None, None, Some(identifier)) if step.purpose == Purpose::SignIn => {
-                self.find_principal(identifier).await?
-            }
+        // Looked up in every case, so that a refusal costs the same whatever is wrong.
+        let found = match &step.identifier {
+            Some(identifier) if step.purpose == Purpose::SignIn => self.find_principal(identifier).await?,
             _ => None,
         };
+        let known = principal.or_else(|| step.bound.clone()).or(found);
         let attempt = step.attempt();
         let end = End::Refused { attempt: &attempt, principal: known.as_ref(), charged: &step.charged };
         for stage in &self.engine.stages {

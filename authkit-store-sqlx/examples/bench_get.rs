@@ -39,6 +39,7 @@ async fn main() {
     let opts = SqliteConnectOptions::from_str(&url).unwrap().pragma("query_only","ON");
     let pool = SqlitePoolOptions::new().max_connections(4).test_before_acquire(false).idle_timeout(None).max_lifetime(None).connect_with(opts).await.unwrap();
     let sql = "SELECT s.version, s.principal_id, s.secret, s.created_at, s.seen_at, s.expires_at, p.status, p.epoch, p.sessions_from FROM b_sessions s JOIN b_principals p ON p.id = s.principal_id AND p.tenant_id = s.tenant_id WHERE s.tenant_id = ? AND s.id = ? AND s.expires_at > ?";
+    let mut one = { use sqlx::ConnectOptions as _; SqliteConnectOptions::from_str(&url).unwrap().pragma("query_only","ON").connect().await.unwrap() };
     let tenant = TenantId::DEFAULT.to_string();
     let rounds = 20000u64;
     let mut gs = vec![]; let mut hs = vec![];
@@ -59,6 +60,15 @@ async fn main() {
             std::hint::black_box(row);
         }
         let h = (t.elapsed().as_secs_f64()*1e6/rounds as f64, (cpu()-c)*1e6/rounds as f64);
+        let (t, c) = (Instant::now(), cpu());
+        for i in 0..rounds {
+            let key = id((i*7919)%n).to_string();
+            let r = sqlx::query(sql).bind(&tenant).bind(&key).bind(now.millis()).fetch_optional(&mut one).await.unwrap().unwrap();
+            let row: (i64, Id, Vec<u8>, i64, i64, i64, String, i64, i64) = (r.get(0), r.get::<&str,_>(1).parse().unwrap(), r.get(2), r.get(3), r.get(4), r.get(5), r.get(6), r.get(7), r.get(8));
+            std::hint::black_box(row);
+        }
+        let o = (t.elapsed().as_secs_f64()*1e6/rounds as f64, (cpu()-c)*1e6/rounds as f64);
+        println!("one connection by hand {:.1}us wall {:.1}us cpu ratio {:.2}", o.0, o.1, g.1/o.1);
         println!("round {round}: store {:.1}us wall {:.1}us cpu | hand {:.1}us wall {:.1}us cpu | ratio {:.2} wall {:.2} cpu", g.0,g.1,h.0,h.1,g.0/h.0,g.1/h.1);
         gs.push(g.1); hs.push(h.1);
     }

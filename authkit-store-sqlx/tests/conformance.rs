@@ -7,6 +7,8 @@ mod memory {
 }
 
 mod file {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
     use std::{
         fs,
         path::{Path, PathBuf},

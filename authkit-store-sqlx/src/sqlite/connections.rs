@@ -29,7 +29,7 @@ pub(super) struct Connections {
 enum Source {
     /// One place for each connection.
     Own {
-        options: SqliteConnectOptions,
+        options: Box<SqliteConnectOptions>,
         places: Vec<Mutex<Option<SqliteConnection>>>,
     },
     Pool(SqlitePool),
@@ -38,7 +38,7 @@ enum Source {
 impl Connections {
     pub(super) fn own(options: SqliteConnectOptions, most: usize, patience: Duration) -> Self {
         let places = (0..most).map(|_| Mutex::new(None)).collect();
-        Self { source: Source::Own { options, places }, permits: Semaphore::new(most), patience }
+        Self { source: Source::Own { options: Box::new(options), places }, permits: Semaphore::new(most), patience }
     }
 
     pub(super) fn of_pool(pool: SqlitePool, most: usize, patience: Duration) -> Self {

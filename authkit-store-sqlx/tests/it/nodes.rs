@@ -106,3 +106,19 @@ async fn a_url_of_another_database_is_refused() {
     assert!(matches!(refused, StoreError::Unavailable(_)));
     assert!(!told(&refused).contains("secret"), "{}", told(&refused));
 }
+
+#[tokio::test]
+async fn a_transaction_that_sqlite_ended_by_itself_harms_no_later_commit() {
+    let place = Place::new();
+    let options: SqliteConnectOptions = place.url().parse().unwrap();
+    let options = options.create_if_missing(true).pragma("max_page_count", "24");
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+    let store = SqlxStore::from_pool(pool).await.unwrap();
+    store.migrate(&steps(), &defs()).await.unwrap();
+    for _ in 0..3 {
+        let full = store.commit(&SCOPE, &[owner(1, "a"), owner(2, &"b".repeat(200_000))], NOW).await.unwrap_err();
+        assert!(told(&full).contains("disk is full"), "{}", told(&full));
+        assert!(find(&store, &OWNERS, 1).await.is_none());
+    }
+    store.commit(&SCOPE, &[owner(1, "a"), ticket(1, 1)], NOW).await.unwrap();
+}
