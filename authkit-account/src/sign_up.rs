@@ -58,6 +58,7 @@ pub(crate) fn operation(sign_ups: SignUps) -> Operation {
 impl SignUps {
     async fn sign_up(&self, cx: &RequestContext, input: SignUpInput) -> Result<Reply<SignUpOutput>, AuthError> {
         if self.policy == SignUpPolicy::Closed {
+            cx.turned_away("account.sign_up_closed");
             return Err(AuthError::new(&codes::SIGN_UP_CLOSED));
         }
         let invalid = AuthError::new(&core_codes::INVALID_INPUT).field("identifier", "Give a valid e-mail address.");

@@ -132,6 +132,13 @@ impl RequestContext {
         bytes
     }
 
+    /// Counts a request that was refused before anything was judged; a job records the sum.
+    ///
+    /// The reason is a name like `account.sign_up_closed`.
+    pub fn turned_away(&self, reason: &'static str) {
+        self.engine.audit.turned_away.count(self, reason);
+    }
+
     pub(crate) const fn scope(&self) -> Scope {
         Scope::Tenant(self.tenant)
     }

@@ -349,7 +349,7 @@ impl RequestContext {
             match stage.admit(self, &step.attempt()).await? {
                 Admission::Pass(demanded) => charges.extend(demanded),
                 Admission::TurnAway(error) => {
-                    self.engine.audit.turned_away.count(self, stage.id());
+                    self.turned_away(stage.id());
                     return Err(error);
                 }
             }
@@ -391,7 +391,7 @@ impl RequestContext {
                 let Some(full) = charges.get(op) else {
                     return Err(AuthError::new(&codes::LIMITED));
                 };
-                self.engine.audit.turned_away.count(self, full.name);
+                self.turned_away(full.name);
                 let error = AuthError::new(full.refusal).because(full.name);
                 return Err(match full.retry_after {
                     Some(wait) => error.retry_after(wait),
@@ -622,7 +622,7 @@ impl RequestContext {
 
     async fn open_flow(&self, token: &str) -> Result<(OpenFlow, Option<Principal>), AuthError> {
         let Some(claim) = self.engine.flow_tokens.parse(token) else {
-            self.engine.audit.turned_away.count(self, "core.flow_token");
+            self.turned_away("core.flow_token");
             return Err(AuthError::new(&codes::FLOW_INVALID));
         };
         let flows = &self.engine.flows;

@@ -35,6 +35,8 @@ pub struct Session {
     pub evidence: Json<Vec<Evidence>>,
     /// When it was issued.
     pub created_at: Timestamp,
+    /// When it was last used, to about a minute.
+    pub last_seen_at: Timestamp,
     /// When it ends unless it is used.
     pub expires_at: Timestamp,
 }
@@ -48,10 +50,10 @@ impl Session {
         aal: Aal,
         amr: String,
         evidence: Json<Vec<Evidence>>,
-        created_at: Timestamp,
-        expires_at: Timestamp,
+        times: SessionTimes,
     ) -> Self {
-        Self { id, principal, aal, amr, evidence, created_at, expires_at }
+        let SessionTimes { created_at, last_seen_at, expires_at } = times;
+        Self { id, principal, aal, amr, evidence, created_at, last_seen_at, expires_at }
     }
 }
 
@@ -94,7 +96,7 @@ impl SessionSummary {
     }
 }
 
-/// The three times of a [`SessionSummary`].
+/// The three times of a session.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "it is a list of arguments")]
 pub struct SessionTimes {

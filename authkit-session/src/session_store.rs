@@ -19,6 +19,7 @@ type SessionColumns = (
     Column<SessionRow, Json<Vec<Evidence>>>,
     Column<SessionRow, Timestamp>,
     Column<SessionRow, Timestamp, Volatile>,
+    Column<SessionRow, Timestamp, Volatile>,
 );
 type PrincipalColumns = (
     Column<PrincipalRow, PrincipalKind>,
@@ -27,7 +28,7 @@ type PrincipalColumns = (
     Column<PrincipalRow, i64>,
 );
 
-/// How much later than the last noted use a use is noted.
+/// A use is noted if the last noted one is so long ago.
 const TOUCH_EVERY: Duration = Duration::from_secs(60);
 
 /// Keeps sessions as rows of the store.
@@ -51,6 +52,7 @@ impl RowSessions {
             SessionRow::amr,
             SessionRow::evidence,
             SessionRow::created_at,
+            SessionRow::last_seen_at,
             SessionRow::expires_at,
         );
         let principal = (PrincipalRow::kind, PrincipalRow::status, PrincipalRow::epoch, PrincipalRow::sessions_from);
@@ -84,7 +86,8 @@ impl SessionStore for RowSessions {
             expires_at,
         };
         batch.insert(&self.rows, row);
-        let session = Session::new(id, grant.principal.clone(), grant.aal, amr, evidence, cx.now(), expires_at);
+        let times = SessionTimes { created_at: cx.now(), last_seen_at: cx.now(), expires_at };
+        let session = Session::new(id, grant.principal.clone(), grant.aal, amr, evidence, times);
         Ok(NewSession { session, secret })
     }
 
@@ -92,11 +95,13 @@ impl SessionStore for RowSessions {
         let Some((session, principal)) = self.hot.get(cx, At::id(id)).await? else {
             return Ok(None);
         };
-        let (secret_hash, principal_id, session_epoch, aal, amr, evidence, created_at, expires_at) = session;
+        let (secret_hash, principal_id, session_epoch, aal, amr, evidence, created_at, last_seen_at, expires_at) =
+            session;
         let (kind, status, epoch, sessions_from) = principal;
         let alive = claim.proves(&secret_hash) && status == Status::Active && session_epoch >= sessions_from;
         let principal = Principal::read(principal_id, kind, status, epoch);
-        Ok(alive.then(|| Session::new(id, principal, aal, amr, evidence, created_at, expires_at)))
+        let times = SessionTimes { created_at, last_seen_at, expires_at };
+        Ok(alive.then(|| Session::new(id, principal, aal, amr, evidence, times)))
     }
 
     async fn list(
@@ -125,15 +130,15 @@ impl SessionStore for RowSessions {
     }
 
     async fn touch(&self, cx: &RequestContext, session: &Session) -> Result<(), AuthError> {
-        let next = cx.now().plus(self.config.idle);
-        if next.since(session.expires_at) < TOUCH_EVERY {
+        if cx.now().since(session.last_seen_at) < TOUCH_EVERY {
             return Ok(());
         }
         let ends_at = session.created_at.plus(self.config.absolute);
+        let expires_at = cx.now().plus(self.config.idle).min(ends_at);
         let mut batch = EphemeralBatch::new(cx);
         // Somebody else may have noted a later use.
-        let guards = [SessionRow::expires_at.eq(session.expires_at)];
-        let changes = [SessionRow::last_seen_at.set(cx.now()), SessionRow::expires_at.set(next.min(ends_at))];
+        let guards = [SessionRow::last_seen_at.eq(session.last_seen_at)];
+        let changes = [SessionRow::last_seen_at.set(cx.now()), SessionRow::expires_at.set(expires_at)];
         batch.touch(&self.rows, At::id(session.id), guards, changes);
         match cx.commit_ephemeral(batch).await {
             Err(error) if *error.code() == codes::CONFLICT => Ok(()),
