@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "used by the databases, and none is compiled in"))]
 
 mod config;
 mod ddl;
