@@ -13,7 +13,7 @@ pub struct AccountConfig {
     /// Whether sign-up tells that an address is taken; it does unless set.
     pub disclosure: Disclosure,
     /// How long a deleted account can be restored before it is purged; 30 days unless set.
-    #[serde(with = "seconds")]
+    #[serde(with = "authkit_core::seconds")]
     pub deletion_grace: Duration,
 }
 
@@ -59,20 +59,6 @@ impl AccountConfig {
 }
 
 const LONGEST_GRACE: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
-
-mod seconds {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(span.as_secs())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        u64::deserialize(deserializer).map(Duration::from_secs)
-    }
-}
 
 #[cfg(test)]
 mod tests {

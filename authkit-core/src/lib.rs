@@ -104,7 +104,7 @@ pub use crate::{
         Acknowledgement, BatchSpan, Capabilities, Comparison, Direction, Done, Get, Guard, Join, Lookup, Op, Query,
         Row, Scope, Set, Shape, Store, StoreError, order_columns,
     },
-    timestamp::Timestamp,
+    timestamp::{Timestamp, seconds},
     value::{ColumnKind, DecodeError, Field, Json, Value},
     verifier::{CredentialVerifier, Effect, Enroller, MethodSchemas, Prompt, StepContext, Verdict},
 };

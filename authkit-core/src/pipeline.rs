@@ -811,6 +811,13 @@ impl RequestContext {
     }
 }
 
+impl Batch {
+    /// Starts the counter of a [`Charge`] afresh; one that is absent is no error.
+    pub fn clear_counter(&mut self, cx: &RequestContext, key: [u8; 32]) {
+        self.purge(&cx.engine.counters, Counter::by_key, (key,), None);
+    }
+}
+
 impl Step<'_> {
     fn attempt(&self) -> Attempt<'_> {
         let engine = &self.cx.engine;

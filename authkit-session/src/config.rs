@@ -10,10 +10,10 @@ pub struct SessionConfig {
     /// A session that is not used for so long ends; 24 hours unless set.
     ///
     /// NIST SP 800-63B-4 §2.2.3 wants at most an hour where AAL2 is demanded.
-    #[serde(with = "seconds")]
+    #[serde(with = "authkit_core::seconds")]
     pub idle: Duration,
     /// A session ends after so long, however much it is used; 30 days unless set.
-    #[serde(with = "seconds")]
+    #[serde(with = "authkit_core::seconds")]
     pub absolute: Duration,
 }
 
@@ -42,20 +42,6 @@ impl SessionConfig {
 /// Use is noted once a minute, so nothing shorter can be told.
 const SHORTEST: Duration = Duration::from_secs(60);
 const LONGEST: Duration = Duration::from_secs(400 * 24 * 60 * 60);
-
-mod seconds {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(span.as_secs())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        u64::deserialize(deserializer).map(Duration::from_secs)
-    }
-}
 
 #[cfg(test)]
 mod tests {

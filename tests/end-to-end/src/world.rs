@@ -261,7 +261,7 @@ impl WorldBuilder {
             .plugin(self.accounts)
             .plugin(Sessions::opaque())
             .plugin(self.passwords)
-            .plugin(TestSignIn);
+            .plugin(TestSignIn::default());
         if let Some(throttle) = self.throttle {
             builder = builder.plugin(throttle);
         }

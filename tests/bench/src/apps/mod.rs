@@ -80,7 +80,7 @@ pub(crate) const STORMING: usize = 32;
 pub(crate) const PASSWORD: &str = "tangerine ferry 48 lamps";
 
 pub(crate) fn identifier(person: usize) -> String {
-    format!("person{person}@example.com")
+    format!("person{person:05}@example.com")
 }
 
 pub(crate) fn credentials(identifier: &str, password: &str) -> JsonValue {
@@ -131,7 +131,7 @@ impl Answer {
 }
 
 /// Signs people up; returns the `Cookie` headers of the sessions they then get.
-async fn populate(router: &Router, people: usize) -> Result<Vec<String>> {
+pub(crate) async fn populate(router: &Router, people: usize) -> Result<Vec<String>> {
     let mut cookies = Vec::with_capacity(people);
     for person in 0..people {
         let body = credentials(&identifier(person), PASSWORD);
@@ -145,7 +145,7 @@ async fn populate(router: &Router, people: usize) -> Result<Vec<String>> {
 }
 
 /// The token of a session in a `Cookie` header of authkit, and the cookie's name.
-fn session_cookie(header: &str) -> Result<(&str, &str)> {
+pub(crate) fn session_cookie(header: &str) -> Result<(&str, &str)> {
     let mut pairs = header.split("; ").filter_map(|pair| pair.split_once('='));
     pairs.find(|(_, value)| value.starts_with("aks_")).context("no cookie of a session")
 }

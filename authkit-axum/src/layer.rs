@@ -1,0 +1,177 @@
+//! What happens to every request, the application's own included.
+
+use std::{
+    convert::Infallible,
+    fmt,
+    future::Future,
+    mem,
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    task::{Context, Poll},
+};
+
+use authkit_core::{AuthError, Client, RequestContext, SecretText, Session, codes};
+use axum::{
+    extract::{MatchedPath, Request},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, request::Parts};
+use tower::{Layer, Service};
+use tracing::{Instrument as _, Span};
+
+use crate::{client, csrf, edge::Edge, presented::Presented, problem::HttpError};
+
+/// Gives requests a context, and refuses those that another site sent with the session cookie.
+///
+/// It asks the store nothing: an extractor does. Made by [`layer`](crate::layer()).
+#[derive(Clone, Debug)]
+pub struct AuthLayer {
+    edge: Arc<Edge>,
+}
+
+impl AuthLayer {
+    pub(crate) const fn new(edge: Arc<Edge>) -> Self {
+        Self { edge }
+    }
+}
+
+impl<S> Layer<S> for AuthLayer {
+    type Service = AuthService<S>;
+
+    fn layer(&self, inner: S) -> AuthService<S> {
+        AuthService { edge: self.edge.clone(), inner }
+    }
+}
+
+/// The service that [`AuthLayer`] makes.
+#[derive(Clone, Debug)]
+pub struct AuthService<S> {
+    edge: Arc<Edge>,
+    inner: S,
+}
+
+impl<S> Service<Request> for AuthService<S>
+where
+    S: Service<Request, Error = Infallible> + Clone + Send + 'static,
+    S::Response: IntoResponse,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        // The clone was not asked whether it is ready; the one that was takes the request.
+        let next = self.inner.clone();
+        let mut inner = mem::replace(&mut self.inner, next);
+        let (mut parts, body) = request.into_parts();
+        let (carried, span) = match Carried::of(&parts) {
+            // The router stands below a layer of the application that has done this.
+            Some(carried) if carried.edge.serves_same(&self.edge) => (carried.clone(), Span::none()),
+            _ => {
+                let carried = Arc::new(Carried::new(self.edge.clone(), &parts));
+                let span = carried.span(&parts);
+                parts.extensions.insert(carried.clone());
+                (carried, span)
+            }
+        };
+        let answer = async move {
+            if let Err(error) = carried.refuse_cross_site(&parts, |presented| presented.has_session_cookie()) {
+                return Ok(carried.refuse(error));
+            }
+            Ok(inner.call(Request::from_parts(parts, body)).await.into_response())
+        };
+        Box::pin(answer.instrument(span))
+    }
+}
+
+/// What a request carries from the layer to the extractors and operations.
+pub(crate) struct Carried {
+    pub(crate) edge: Arc<Edge>,
+    pub(crate) cx: RequestContext,
+    session: OnceLock<Option<Arc<Session>>>,
+}
+
+impl Carried {
+    fn new(edge: Arc<Edge>, parts: &Parts) -> Self {
+        let cx = edge.auth.request(client::describe(&edge, parts));
+        Self { edge, cx, session: OnceLock::new() }
+    }
+
+    pub(crate) fn of(parts: &Parts) -> Option<&Arc<Self>> {
+        parts.extensions.get()
+    }
+
+    pub(crate) fn request_id(&self) -> Option<&str> {
+        self.cx.client().request_id.as_deref()
+    }
+
+    /// The living session that the request shows; the store is asked once, however often this is called.
+    pub(crate) async fn session(&self, headers: &HeaderMap) -> Result<Option<Arc<Session>>, AuthError> {
+        if let Some(known) = self.session.get() {
+            return Ok(known.clone());
+        }
+        let found = match Presented::read(headers, self.edge.cookies).token()? {
+            Some(token) => self.cx.authenticate(token).await?.map(Arc::new),
+            None => None,
+        };
+        Ok(self.session.get_or_init(|| found).clone())
+    }
+
+    /// Refuses what a page of another site may have sent, if what the request shows is of concern.
+    ///
+    /// # Errors
+    ///
+    /// [`codes::CROSS_SITE`], after it was counted.
+    pub(crate) fn refuse_cross_site(
+        &self,
+        parts: &Parts,
+        concerned: impl FnOnce(&Presented<'_>) -> bool,
+    ) -> Result<(), AuthError> {
+        let own = self.edge.auth.public_url().origin();
+        if !csrf::is_worth_forging(&parts.method, &parts.headers)
+            || !concerned(&Presented::read(&parts.headers, self.edge.cookies))
+            || csrf::is_same_origin(&parts.headers, own)
+        {
+            return Ok(());
+        }
+        self.edge.auth.turned_away(&self.cx, "axum.cross_site");
+        Err(AuthError::new(&codes::CROSS_SITE).because("no Sec-Fetch-Site: same-origin and no Origin of public_url"))
+    }
+
+    pub(crate) fn refuse(&self, error: AuthError) -> Response {
+        HttpError::new(error, self.request_id()).into_response()
+    }
+
+    /// The same request as a context that an operation can own.
+    pub(crate) fn own_context(&self) -> RequestContext {
+        let known = self.cx.client();
+        let mut client = Client::default();
+        client.ip = known.ip;
+        client.user_agent.clone_from(&known.user_agent);
+        client.request_id.clone_from(&known.request_id);
+        client.device = known.device.as_ref().map(|mark| SecretText::new(mark.expose().to_owned()));
+        self.edge.auth.request_to(self.cx.tenant(), client)
+    }
+
+    /// Never the URL: its query may hold what belongs into no log.
+    fn span(&self, parts: &Parts) -> Span {
+        tracing::info_span!(
+            "authkit.request",
+            request_id = self.request_id(),
+            method = parts.method.as_str(),
+            path = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str),
+            tenant = %self.cx.tenant(),
+        )
+    }
+}
+
+impl fmt::Debug for Carried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Carried").field("cx", &self.cx).finish_non_exhaustive()
+    }
+}

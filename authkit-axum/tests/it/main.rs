@@ -1,0 +1,8 @@
+//! The edge over a setup of one tiny plugin.
+
+mod app;
+mod cross_site;
+mod delivery;
+mod errors;
+mod extract;
+mod openapi;

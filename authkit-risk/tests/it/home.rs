@@ -1,0 +1,255 @@
+//! The least application in which something can be guessed.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use authkit_core::{
+    About, Act, AuditEvent, AuthError, AuthManager, Batch, Builder, Client, CredentialVerifier, Cursor, Effect, Ending,
+    Evidence, Factors, Grant, Id, Identifier, IdentifierKind, Issue, Json, KeyRing, Manifest, MethodId, NewSession,
+    Outcome, Page, Plugin, Principal, PrincipalId, PrincipalKind, Problem, Progress, Prompt, Receipt, Registrar,
+    RequestContext, SecretText, Session, SessionId, SessionStore, SessionSummary, SessionTimes, SignedIn, StepContext,
+    TokenClaim, TokenKind, TokenStrategy, Tokens, UserStore, Verdict, codes,
+};
+use authkit_risk::{LockoutAdmin, Throttle};
+use authkit_store_memory::MemoryStore;
+use authkit_testkit::{Faulty, SeededRng, TestClock};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+pub(crate) const METHOD: MethodId = MethodId::from_static("word");
+pub(crate) const RIGHT: &str = "right";
+pub(crate) const WRONG: &str = "wrong";
+/// An answer that cannot be judged at the moment.
+pub(crate) const LATER: &str = "later";
+
+pub(crate) struct World {
+    pub(crate) auth: AuthManager,
+    pub(crate) store: Faulty<MemoryStore>,
+    pub(crate) clock: TestClock,
+}
+
+/// Where a request comes from.
+pub(crate) struct Browser {
+    pub(crate) ip: IpAddr,
+    pub(crate) mark: Option<String>,
+}
+
+impl Browser {
+    pub(crate) fn new(n: u32) -> Self {
+        let [_, b, c, d] = n.to_be_bytes();
+        Self { ip: IpAddr::from([10, b, c, d]), mark: None }
+    }
+}
+
+pub(crate) fn builder() -> Builder {
+    AuthManager::builder()
+        .public_url("http://localhost:3000")
+        .keys(KeyRing::new([std::array::from_fn(|at| at as u8 * 7)]).unwrap())
+        .plugin(Home::default())
+}
+
+impl World {
+    pub(crate) async fn new(throttle: Throttle) -> Self {
+        let (store, clock) = (Faulty::new(MemoryStore::new()), TestClock::default());
+        let builder = builder().store(store.clone()).clock(clock.clone()).rng(SeededRng::new(1)).plugin(throttle);
+        let auth = builder.build().unwrap();
+        auth.migrate().await.unwrap();
+        Self { auth, store, clock }
+    }
+
+    pub(crate) fn cx(&self, browser: &Browser) -> RequestContext {
+        let client = Client::default().ip(browser.ip);
+        self.auth.request(match &browser.mark {
+            Some(mark) => client.device(SecretText::new(mark.clone())),
+            None => client,
+        })
+    }
+
+    pub(crate) fn admin(&self) -> Arc<LockoutAdmin> {
+        self.auth.capability().unwrap()
+    }
+
+    pub(crate) async fn add(&self, name: &str) -> PrincipalId {
+        let cx = self.auth.request(Client::default());
+        let principal = Principal::new(&cx, PrincipalKind::Human);
+        let mut batch = Batch::new(&cx);
+        batch.add_principal(&cx, &principal);
+        cx.commit(Arranged, batch).await.unwrap();
+        self.auth.capability::<Names>().unwrap().0.lock().unwrap().insert(name.to_owned(), principal.id);
+        principal.id
+    }
+
+    /// Tries to sign in, a quarter of a minute after whatever was before.
+    pub(crate) async fn tries(&self, browser: &mut Browser, name: &str, word: &str) -> Result<SignedIn, &'static str> {
+        self.clock.advance(Duration::from_secs(15));
+        let response = json!({ "name": name, "word": word });
+        match self.cx(browser).sign_in(&METHOD, response).await {
+            Ok(Progress::SignedIn(signed_in)) => {
+                browser.mark = signed_in.mark.as_ref().map(|mark| mark.text.expose().to_owned());
+                Ok(*signed_in)
+            }
+            Ok(other) => panic!("more was demanded: {other:?}"),
+            Err(error) => Err(error.code().code),
+        }
+    }
+}
+
+/// Finds principals by name, lets them prove themselves by a word, and keeps no session.
+#[derive(Default)]
+struct Home {
+    names: Arc<Names>,
+}
+
+#[derive(Default)]
+pub(crate) struct Names(Mutex<HashMap<String, PrincipalId>>);
+
+impl Plugin for Home {
+    fn manifest(&self) -> Manifest {
+        Manifest::new("home", "0.0.0").event::<Arranged>()
+    }
+
+    fn register(&self, registrar: &mut Registrar<'_>) -> Result<(), Problem> {
+        registrar.user_store(self.names.clone());
+        registrar.provide(self.names.clone());
+        registrar.identifier_kind(Arc::new(Name));
+        registrar.verifier(Arc::new(Words));
+        registrar.session_store(Arc::new(Nowhere));
+        registrar.token_strategy(Arc::new(Tickets(TokenKind::new(registrar.keys(), "home"))));
+        Ok(())
+    }
+}
+
+struct Name;
+
+impl IdentifierKind for Name {
+    fn kind(&self) -> &'static str {
+        "name"
+    }
+
+    fn canonical(&self, text: &str) -> Option<String> {
+        (!text.is_empty()).then(|| text.to_lowercase())
+    }
+}
+
+#[async_trait]
+impl UserStore for Names {
+    async fn find(&self, cx: &RequestContext, identifier: &Identifier) -> Result<Option<Principal>, AuthError> {
+        let id = self.0.lock().unwrap().get(&identifier.canonical).copied();
+        cx.principal(id.unwrap_or(Id::NIL.into())).await
+    }
+
+    fn insert(&self, _: &RequestContext, _: &Principal, _: &[Identifier], _: &mut Batch) -> Result<(), AuthError> {
+        Err(AuthError::new(&codes::INTERNAL))
+    }
+}
+
+struct Words;
+
+#[derive(Deserialize, JsonSchema)]
+struct Answer {
+    name: Option<String>,
+    word: String,
+}
+
+impl CredentialVerifier for Words {
+    type Begin = ();
+    type State = ();
+    type Response = Answer;
+
+    fn method(&self) -> MethodId {
+        METHOD
+    }
+
+    fn hint<'r>(&self, answer: &'r Answer) -> Option<&'r str> {
+        answer.name.as_deref()
+    }
+
+    async fn begin(&self, _: &mut StepContext<'_>, _: Option<()>) -> Result<Prompt<()>, AuthError> {
+        Err(AuthError::new(&codes::UNKNOWN_METHOD))
+    }
+
+    async fn verify(&self, cx: &mut StepContext<'_>, _: Option<()>, answer: Answer) -> Result<Verdict, AuthError> {
+        let principal = match (cx.principal, cx.identifier) {
+            (Some(bound), _) => Some(bound.clone()),
+            (None, Some(identifier)) => cx.find_principal(identifier).await?,
+            (None, None) => None,
+        };
+        match (principal, answer.word.as_str()) {
+            (_, LATER) => Err(AuthError::new(&codes::UNAVAILABLE)),
+            (Some(principal), RIGHT) => {
+                let evidence = Evidence::new(METHOD, Factors::KNOWLEDGE, cx.now(), principal.epoch);
+                Ok(Verdict::Proven { principal, evidence })
+            }
+            _ => Err(AuthError::new(&codes::REJECTED)),
+        }
+    }
+
+    fn apply(&self, _: &RequestContext, _: &Principal, _: &Effect, _: &mut Batch) -> Result<(), AuthError> {
+        Err(AuthError::new(&codes::INTERNAL))
+    }
+}
+
+/// Issues sessions and keeps none.
+struct Nowhere;
+
+#[async_trait]
+impl SessionStore for Nowhere {
+    fn insert(&self, cx: &RequestContext, grant: &Grant, batch: &mut Batch) -> Result<NewSession, AuthError> {
+        let evidence = Json::new(&grant.evidence)?;
+        let (principal, amr) = (grant.principal.clone(), grant.amr.join(" "));
+        let times = SessionTimes { created_at: cx.now(), last_seen_at: cx.now(), expires_at: cx.now() };
+        let session = Session::new(cx.new_id(), principal, grant.aal, amr, evidence, times);
+        Ok(NewSession { session, secret: batch.secret(cx) })
+    }
+
+    async fn find(&self, _: &RequestContext, _: SessionId, _: &TokenClaim) -> Result<Option<Session>, AuthError> {
+        Ok(None)
+    }
+
+    async fn list(
+        &self,
+        _: &RequestContext,
+        _: PrincipalId,
+        _: Option<Cursor>,
+    ) -> Result<Page<SessionSummary>, AuthError> {
+        Err(AuthError::new(&codes::NOT_FOUND))
+    }
+
+    fn end(&self, _: &RequestContext, _: PrincipalId, _: Ending, _: &mut Batch) {}
+
+    async fn touch(&self, _: &RequestContext, _: &Session) -> Result<(), AuthError> {
+        Ok(())
+    }
+}
+
+struct Tickets(TokenKind);
+
+#[async_trait]
+impl TokenStrategy for Tickets {
+    fn mint(&self, new: &NewSession, receipt: &Receipt<Issue>) -> Result<Tokens, AuthError> {
+        Ok(Tokens::new(receipt.token(&self.0, new.session.id, &new.secret)?, new.session.expires_at))
+    }
+
+    async fn authenticate(&self, _: &RequestContext, _: &str) -> Result<Option<Session>, AuthError> {
+        Ok(None)
+    }
+}
+
+/// A test arranged something.
+#[derive(Serialize)]
+struct Arranged;
+
+impl AuditEvent for Arranged {
+    const KIND: &'static str = "arranged";
+    const ACT: Act = Act::Grants;
+
+    fn about(&self) -> About {
+        About::new(Outcome::Success)
+    }
+}
