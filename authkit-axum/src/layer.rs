@@ -139,7 +139,7 @@ impl Carried {
         {
             return Ok(());
         }
-        self.edge.auth.turned_away(&self.cx, "axum.cross_site");
+        self.cx.turned_away("axum.cross_site");
         Err(AuthError::new(&codes::CROSS_SITE).because("no Sec-Fetch-Site: same-origin and no Origin of public_url"))
     }
 

@@ -14,10 +14,12 @@ mod presented;
 mod problem;
 mod reply;
 mod router;
+mod settings;
 
 pub use crate::{
     edge::{Edge, layer, router},
     extract::{Context, OptionalSession, Session},
     layer::{AuthLayer, AuthService},
     problem::HttpError,
+    settings::{SettingsError, settings},
 };

@@ -36,7 +36,7 @@ pub(crate) async fn serve(operation: Arc<Operation>, request: Request) -> Respon
         operation.access.check(&carried.cx, session.as_deref())?;
         let path = path(&mut parts).await?;
         let input = input::read(operation.method, &parts.headers, &parts.uri, body).await.inspect_err(|_| {
-            carried.edge.auth.turned_away(&carried.cx, "axum.unreadable_input");
+            carried.cx.turned_away("axum.unreadable_input");
         })?;
         let session = session.map(Arc::unwrap_or_clone);
         let reply = operation.call(Call { cx: carried.own_context(), session, input, path }).await?;

@@ -411,6 +411,12 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
+    /// For stores of sessions that do not page through a collection.
+    #[must_use]
+    pub const fn new(items: Vec<T>, next: Option<Cursor>) -> Self {
+        Self { items, next }
+    }
+
     /// The same page with each row made into something else.
     #[must_use]
     pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {

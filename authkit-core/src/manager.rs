@@ -85,11 +85,6 @@ impl AuthManager {
         self.parts.engine.enrollers.iter().map(|(method, enroller)| (method, enroller.schemas()))
     }
 
-    /// Counts something that the edge turned away before it reached an operation.
-    pub fn turned_away(&self, cx: &RequestContext, reason: &'static str) {
-        self.parts.engine.audit.turned_away.count(cx, reason);
-    }
-
     /// The steps that make the tables, in order.
     #[must_use]
     pub fn migrations(&self) -> &[Migration] {

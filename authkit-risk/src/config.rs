@@ -14,7 +14,7 @@ pub struct ThrottleConfig {
     /// What happens to whoever fails too often; [`Lockout::exponential`] unless set.
     pub lockout: Lockout,
     /// How long a device is known after a sign-in; 180 days unless set, at most 400.
-    #[serde(with = "seconds")]
+    #[serde(with = "authkit_core::seconds")]
     pub device_life: Duration,
 }
 
@@ -26,7 +26,7 @@ pub struct Limit {
     /// How many, from 1 to 10 000.
     pub attempts: u32,
     /// The span, from a second to a day.
-    #[serde(with = "seconds")]
+    #[serde(with = "authkit_core::seconds")]
     pub within: Duration,
 }
 
@@ -58,7 +58,7 @@ pub struct LockStep {
     /// How many failures.
     pub failures: u32,
     /// For how long, from a second to 30 days.
-    #[serde(with = "seconds")]
+    #[serde(with = "authkit_core::seconds")]
     pub wait: Duration,
 }
 
@@ -215,20 +215,6 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// NIST SP 800-63B-4 §3.2.2.
 const MOST_FAILURES: u32 = 100;
-
-mod seconds {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(span.as_secs())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        u64::deserialize(deserializer).map(Duration::from_secs)
-    }
-}
 
 #[cfg(test)]
 mod tests {

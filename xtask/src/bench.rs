@@ -6,14 +6,6 @@ use crate::command;
 use crate::workspace::Workspace;
 
 pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
-    let run = [
-        "run",
-        "--release",
-        "--package",
-        "bench",
-        "--",
-        "--write",
-        "docs/benchmarks.md",
-    ];
+    let run = ["run", "--release", "--package", "bench", "--", "--write", "docs/benchmarks.md"];
     command::run(command::cargo(workspace, &run).args(arguments))
 }

@@ -21,29 +21,16 @@ pub(crate) enum Depth {
 pub(crate) fn run(workspace: &Workspace, depth: Depth) -> Result<()> {
     let mut steps = Steps::default();
 
-    steps.run("formatting", || {
-        command::run(&mut cargo(workspace, &["fmt", "--all", "--check"]))
-    })?;
+    steps.run("formatting", || command::run(&mut cargo(workspace, &["fmt", "--all", "--check"])))?;
     steps.run("import rules", || deps::run(workspace))?;
     steps.run("clippy", || {
-        let clippy = [
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "--deny",
-            "warnings",
-        ];
+        let clippy = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
         command::run(&mut cargo(workspace, &clippy))
     })?;
     steps.run("services", services::require)?;
     let tally = steps.run("tests", || {
         let tally = test::run(workspace, depth, &[])?;
-        if tally.is_success() {
-            Ok(tally)
-        } else {
-            bail!("{tally}")
-        }
+        if tally.is_success() { Ok(tally) } else { bail!("{tally}") }
     })?;
     steps.run("documentation", || {
         let doc = ["doc", "--workspace", "--no-deps"];
@@ -73,11 +60,7 @@ impl Steps {
         let result = step();
         let taken = started.elapsed();
 
-        println!(
-            "=== {name}: {} after {:.1} s ===",
-            verdict(&result),
-            taken.as_secs_f64()
-        );
+        println!("=== {name}: {} after {:.1} s ===", verdict(&result), taken.as_secs_f64());
         self.finished.push((name, taken));
         result.with_context(|| format!("the check stopped at `{name}`"))
     }
@@ -97,11 +80,7 @@ fn verdict<T>(result: &Result<T>) -> &'static str {
 /// Checks licences, banned crates and sources; advisories need a network and are left out.
 fn cargo_deny(workspace: &Workspace) -> Result<()> {
     let mut version = Command::new("cargo-deny");
-    let installed = version
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
+    let installed = version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if installed.is_err() {
         if services::in_ci() {
             bail!("cargo-deny is not installed");

@@ -16,9 +16,7 @@ pub(crate) fn cargo(workspace: &Workspace, arguments: &[&str]) -> Command {
 /// Runs a command on this terminal and fails unless it succeeds.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let name = describe(command);
-    let status = command
-        .status()
-        .with_context(|| format!("`{name}` cannot be started"))?;
+    let status = command.status().with_context(|| format!("`{name}` cannot be started"))?;
     if !status.success() {
         bail!("`{name}` failed ({status})");
     }
@@ -28,10 +26,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 /// Runs a command and returns what it wrote to its standard output.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let name = describe(command);
-    let output = command
-        .stderr(Stdio::inherit())
-        .output()
-        .with_context(|| format!("`{name}` cannot be started"))?;
+    let output = command.stderr(Stdio::inherit()).output().with_context(|| format!("`{name}` cannot be started"))?;
     if !output.status.success() {
         bail!("`{name}` failed ({})", output.status);
     }
@@ -41,8 +36,5 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 /// Writes a command as one would type it.
 pub(crate) fn describe(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }

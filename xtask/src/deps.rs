@@ -51,22 +51,12 @@ fn missing_parts(package: &Package) -> Result<Vec<String>> {
         (rules::inherits_lints(&manifest), "`[lints] workspace = true`"),
     ];
     let missing = parts.iter().filter(|(present, _)| !present);
-    Ok(missing
-        .map(|(_, part)| format!("{} lacks {part}", package.name))
-        .collect())
+    Ok(missing.map(|(_, part)| format!("{} lacks {part}", package.name)).collect())
 }
 
 /// Names every crate that authkit-core is built with, one a line.
 fn core_tree(workspace: &Workspace) -> Result<String> {
-    let tree = [
-        "tree",
-        "--package",
-        "authkit-core",
-        "--edges",
-        "normal",
-        "--prefix",
-        "none",
-    ];
+    let tree = ["tree", "--package", "authkit-core", "--edges", "normal", "--prefix", "none"];
     let all = ["--all-features", "--target", "all", "--format", "{p}"];
     command::output(command::cargo(workspace, &tree).args(all))
 }

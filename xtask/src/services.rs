@@ -13,16 +13,8 @@ struct Program {
 }
 
 const PROGRAMS: &[Program] = &[
-    Program {
-        name: "chromium",
-        debian_package: "chromium",
-        needed_by: "the browser tests",
-    },
-    Program {
-        name: "chromedriver",
-        debian_package: "chromium-driver",
-        needed_by: "the browser tests",
-    },
+    Program { name: "chromium", debian_package: "chromium", needed_by: "the browser tests" },
+    Program { name: "chromedriver", debian_package: "chromium-driver", needed_by: "the browser tests" },
 ];
 
 /// Reports what is installed; in CI a missing program is an error.
@@ -59,7 +51,5 @@ fn report(program: &Program) -> bool {
 
 fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
-    env::split_paths(&path)
-        .map(|folder| folder.join(program))
-        .find(|file| file.is_file())
+    env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
 }

@@ -77,10 +77,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Err(error) = self.0.kill().and_then(|()| self.0.wait()) {
-            eprintln!(
-                "note: the quickstart (process {}) could not be stopped: {error}",
-                self.0.id()
-            );
+            eprintln!("note: the quickstart (process {}) could not be stopped: {error}", self.0.id());
         }
     }
 }
@@ -93,9 +90,5 @@ fn first_line() -> Result<String> {
 
     let mut answer = Vec::new();
     stream.take(64 * 1024).read_to_end(&mut answer)?;
-    Ok(String::from_utf8_lossy(&answer)
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .to_owned())
+    Ok(String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned())
 }

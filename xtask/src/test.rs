@@ -59,11 +59,7 @@ impl Tally {
 
     /// Success only if something ran and all of it passed.
     pub(crate) fn exit_code(self) -> ExitCode {
-        if self.is_success() {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        }
+        if self.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 
     fn add(&mut self, other: Self) {
@@ -80,11 +76,7 @@ impl Tally {
             let (number, _) = pairs.find(|(_, word)| word.trim_end_matches(';') == label)?;
             number.parse().ok()
         };
-        Some(Self {
-            passed: count("passed")?,
-            failed: count("failed")?,
-            skipped: count("ignored")?,
-        })
+        Some(Self { passed: count("passed")?, failed: count("failed")?, skipped: count("ignored")? })
     }
 }
 
@@ -101,10 +93,7 @@ impl fmt::Display for Tally {
 /// Runs `cargo test`, passes its output on, and adds up the results in it.
 fn run_counting(command: &mut Command) -> Result<Tally> {
     let name = command::describe(command);
-    let mut child = command
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("`{name}` cannot be started"))?;
+    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("`{name}` cannot be started"))?;
 
     let mut tally = Tally::default();
     if let Some(stdout) = child.stdout.take() {
@@ -133,62 +122,28 @@ mod tests {
     #[test]
     fn result_line_is_read() {
         let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 7 filtered out; finished in 0.05s";
-        assert_eq!(
-            Tally::parse(line),
-            Some(Tally {
-                passed: 12,
-                failed: 3,
-                skipped: 1
-            })
-        );
+        assert_eq!(Tally::parse(line), Some(Tally { passed: 12, failed: 3, skipped: 1 }));
     }
 
     #[test]
     fn other_lines_are_not_results() {
-        for line in [
-            "",
-            "running 12 tests",
-            "test result_is_kept ... ok",
-            "test result: unknown",
-        ] {
+        for line in ["", "running 12 tests", "test result_is_kept ... ok", "test result: unknown"] {
             assert_eq!(Tally::parse(line), None, "{line}");
         }
     }
 
     #[test]
     fn skipped_is_named_only_if_there_are_any() {
-        let mut tally = Tally {
-            passed: 2,
-            failed: 0,
-            skipped: 0,
-        };
+        let mut tally = Tally { passed: 2, failed: 0, skipped: 0 };
         assert_eq!(tally.to_string(), "2 passed, 0 failed");
-        tally.add(Tally {
-            passed: 0,
-            failed: 1,
-            skipped: 4,
-        });
+        tally.add(Tally { passed: 0, failed: 1, skipped: 4 });
         assert_eq!(tally.to_string(), "2 passed, 1 failed, 4 skipped");
     }
 
     #[test]
     fn a_run_of_nothing_is_no_success() {
         assert!(!Tally::default().is_success());
-        assert!(
-            !Tally {
-                passed: 0,
-                failed: 0,
-                skipped: 5
-            }
-            .is_success()
-        );
-        assert!(
-            Tally {
-                passed: 1,
-                failed: 0,
-                skipped: 5
-            }
-            .is_success()
-        );
+        assert!(!Tally { passed: 0, failed: 0, skipped: 5 }.is_success());
+        assert!(Tally { passed: 1, failed: 0, skipped: 5 }.is_success());
     }
 }

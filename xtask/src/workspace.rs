@@ -72,10 +72,7 @@ impl Package {
             folder: manifest.parent()?.to_owned(),
             description: text(package, "description"),
             license: text(package, "license"),
-            dependencies: dependencies
-                .iter()
-                .map(Dependency::parse)
-                .collect::<Option<_>>()?,
+            dependencies: dependencies.iter().map(Dependency::parse).collect::<Option<_>>()?,
         })
     }
 }
@@ -87,10 +84,7 @@ impl Dependency {
             Some("dev") => DependencyKind::Development,
             _ => DependencyKind::Normal,
         };
-        Some(Self {
-            name: text(dependency, "name")?,
-            kind,
-        })
+        Some(Self { name: text(dependency, "name")?, kind })
     }
 }
 

@@ -1,5 +1,6 @@
 //! The edge over a setup of one tiny plugin.
 
+#[cfg(test)]
 mod app;
 mod cross_site;
 mod delivery;

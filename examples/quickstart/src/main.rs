@@ -40,7 +40,8 @@ async fn main() -> anyhow::Result<()> {
         .merge(authkit_axum::router(&auth))
         .layer(authkit_axum::layer(&auth));
     let address = "127.0.0.1:3000";
-    let listener = TcpListener::bind(address).await.with_context(|| format!("{address} is taken; stop what uses it"))?;
+    let listener =
+        TcpListener::bind(address).await.with_context(|| format!("{address} is taken; stop what uses it"))?;
     println!("The quickstart is at {}", auth.public_url());
     axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(async { tokio::signal::ctrl_c().await.unwrap_or_default() })

@@ -5,18 +5,8 @@ use std::collections::BTreeSet;
 use crate::workspace::{Dependency, DependencyKind, Package};
 
 /// Crates that would give core an async runtime, a web framework or a database.
-const BANNED_IN_CORE: &[&str] = &[
-    "async-std",
-    "axum",
-    "hyper",
-    "mongodb",
-    "redis",
-    "rusqlite",
-    "smol",
-    "sqlx",
-    "sqlx-core",
-    "tokio",
-];
+const BANNED_IN_CORE: &[&str] =
+    &["async-std", "axum", "hyper", "mongodb", "redis", "rusqlite", "smol", "sqlx", "sqlx-core", "tokio"];
 
 /// What a crate may have as a dev-dependency, whatever else it may use.
 const ALLOWED_IN_TESTS: &[&str] = &["authkit-core", "authkit-store-memory", "authkit-testkit"];
@@ -28,10 +18,7 @@ pub(super) fn import_violations(packages: &[Package]) -> Vec<String> {
     let ours: BTreeSet<&str> = packages.iter().map(|package| package.name.as_str()).collect();
     let mut violations = Vec::new();
 
-    for package in packages
-        .iter()
-        .filter(|package| package.name.starts_with("authkit-"))
-    {
+    for package in packages.iter().filter(|package| package.name.starts_with("authkit-")) {
         for dependency in &package.dependencies {
             if ours.contains(dependency.name.as_str()) && !is_allowed(&package.name, dependency) {
                 violations.push(violation(&package.name, dependency));
@@ -43,26 +30,15 @@ pub(super) fn import_violations(packages: &[Package]) -> Vec<String> {
 
 /// Returns every banned crate in the dependency tree of authkit-core, one `name version` a line.
 pub(super) fn core_tree_violations(tree: &str) -> Vec<String> {
-    let names: BTreeSet<&str> = tree
-        .lines()
-        .filter_map(|line| line.split_whitespace().next())
-        .collect();
+    let names: BTreeSet<&str> = tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
     let banned = BANNED_IN_CORE.iter().filter(|name| names.contains(*name));
-    banned
-        .map(|name| format!("authkit-core is built with {name}"))
-        .collect()
+    banned.map(|name| format!("authkit-core is built with {name}")).collect()
 }
 
 /// Says whether a manifest takes the lints of the workspace.
 pub(super) fn inherits_lints(manifest: &str) -> bool {
-    let lines: Vec<&str> = manifest
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
-    lines
-        .windows(2)
-        .any(|pair| pair == ["[lints]", "workspace = true"])
+    let lines: Vec<&str> = manifest.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines.windows(2).any(|pair| pair == ["[lints]", "workspace = true"])
 }
 
 fn is_allowed(user: &str, dependency: &Dependency) -> bool {
@@ -139,10 +115,7 @@ mod tests {
     fn all_violations_are_reported_at_once() {
         let packages = [
             package("authkit-session", &[("authkit-password", Normal)]),
-            package(
-                "authkit-password",
-                &[("authkit-session", Normal), ("authkit-core", Normal)],
-            ),
+            package("authkit-password", &[("authkit-session", Normal), ("authkit-core", Normal)]),
             package("authkit-core", &[("authkit-session", Normal)]),
         ];
         assert_eq!(import_violations(&packages).len(), 3);
@@ -152,20 +125,13 @@ mod tests {
     fn a_runtime_in_the_core_tree_is_a_violation() {
         let tree = "authkit-core v0.1.0 (/work)\nserde v1.0.229\ntokio-macros v2.0.0\n";
         assert_eq!(core_tree_violations(tree), [""; 0]);
-        assert_eq!(
-            core_tree_violations("hyper v1.0.0\n\ntokio v1.54.0\ntokio v1.54.0 (*)\n").len(),
-            2
-        );
+        assert_eq!(core_tree_violations("hyper v1.0.0\n\ntokio v1.54.0\ntokio v1.54.0 (*)\n").len(), 2);
     }
 
     #[test]
     fn inherited_lints_are_recognised() {
-        assert!(inherits_lints(
-            "[package]\nname = \"x\"\n\n[lints]\nworkspace = true\n"
-        ));
-        assert!(!inherits_lints(
-            "[package]\nedition.workspace = true\n\n[dependencies]\n"
-        ));
+        assert!(inherits_lints("[package]\nname = \"x\"\n\n[lints]\nworkspace = true\n"));
+        assert!(!inherits_lints("[package]\nedition.workspace = true\n\n[dependencies]\n"));
         assert!(!inherits_lints("[lints.rust]\nunsafe_code = \"forbid\"\n"));
     }
 
@@ -188,10 +154,7 @@ mod tests {
     }
 
     fn package(name: &str, dependencies: &[(&str, DependencyKind)]) -> Package {
-        let dependency = |&(name, kind): &(&str, DependencyKind)| Dependency {
-            name: name.to_owned(),
-            kind,
-        };
+        let dependency = |&(name, kind): &(&str, DependencyKind)| Dependency { name: name.to_owned(), kind };
         Package {
             name: name.to_owned(),
             folder: name.into(),

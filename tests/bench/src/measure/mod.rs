@@ -42,15 +42,11 @@ pub(crate) async fn all(effort: Effort) -> Result<Findings> {
     said("core's own share");
     let core_share = probe(Probe::CoreShare, effort).await?;
     said("sign-in");
-    let sign_in = [
-        probe(Probe::SignIn(Backend::Memory), effort).await?,
-        probe(Probe::SignIn(Backend::Sqlite), effort).await?,
-    ];
+    let sign_in =
+        [probe(Probe::SignIn(Backend::Memory), effort).await?, probe(Probe::SignIn(Backend::Sqlite), effort).await?];
     said("known and unknown accounts");
-    let timing = [
-        probe(Probe::Timing(Backend::Memory), effort).await?,
-        probe(Probe::Timing(Backend::Sqlite), effort).await?,
-    ];
+    let timing =
+        [probe(Probe::Timing(Backend::Memory), effort).await?, probe(Probe::Timing(Backend::Sqlite), effort).await?];
     said("the storm");
     let storm = storm::run(effort).await?;
     Ok(Findings { load: [load, machine::load()], counts, me, core_share, sign_in, timing, storm })

@@ -10,12 +10,7 @@ use std::{fmt, str::FromStr};
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-pub(crate) use crate::probe::{
-    core_share::CoreShare,
-    count::Counts,
-    sign_in::SignInCost,
-    timing::Timing,
-};
+pub(crate) use crate::probe::{core_share::CoreShare, count::Counts, sign_in::SignInCost, timing::Timing};
 use crate::{apps::Backend, effort::Effort};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

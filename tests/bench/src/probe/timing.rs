@@ -86,13 +86,7 @@ async fn compare(
     }
     let [known, unknown] = times;
     let t = stats::welch_t(&known, &unknown);
-    Ok(Timing {
-        entrance: entrance.to_owned(),
-        pairs,
-        known: stats::median(known),
-        unknown: stats::median(unknown),
-        t,
-    })
+    Ok(Timing { entrance: entrance.to_owned(), pairs, known: stats::median(known), unknown: stats::median(unknown), t })
 }
 
 /// Xorshift: fair enough to order pairs.

@@ -140,12 +140,22 @@ pub(crate) fn request(
         head.push_str(&format!("{name}: {value}\r\n"));
     }
     head.push_str(&format!("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     stream.write_all(head.as_bytes()).expect("a request");
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).expect("an answer");
-    let text = String::from_utf8_lossy(&answer);
-    let status = text.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
-    let content = text.split_once("\r\n\r\n").map(|(_, content)| content).unwrap_or_default();
-    let json = content.find('{').and_then(|at| content.rfind('}').map(|end| &content[at..=end]));
-    (status, json.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default())
+    // chromedriver leaves the connection open, so the length decides where the answer ends.
+    let mut answer = BufReader::new(stream);
+    let mut line = String::new();
+    answer.read_line(&mut line).expect("a status line");
+    let status = line.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+    let mut length = 0;
+    while line.trim() != "" {
+        line.clear();
+        answer.read_line(&mut line).expect("a header");
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().expect("a length");
+        }
+    }
+    let mut content = vec![0; length];
+    answer.read_exact(&mut content).expect("a body");
+    (status, serde_json::from_slice(&content).unwrap_or_default())
 }

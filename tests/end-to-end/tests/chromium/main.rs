@@ -52,7 +52,10 @@ fn a_person_uses_the_whole_page() {
     page.fill("#current-password", PASSWORD);
     page.fill("#new-password", OTHER_PASSWORD);
     page.click("#password-form button[type=submit]");
-    page.wait_for("the change in the events", "document.querySelector('#events [data-kind=password_changed]') !== null");
+    page.wait_for(
+        "the change in the events",
+        "document.querySelector('#events [data-kind=password_changed]') !== null",
+    );
 
     page.click("#logout");
     page.wait_for("the sign-in form again", "!document.querySelector('#signed-out').hidden");

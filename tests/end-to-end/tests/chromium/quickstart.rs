@@ -47,8 +47,7 @@ impl Quickstart {
     /// Signs in as another device does, without cookies.
     pub(crate) fn sign_in_elsewhere(&self, identifier: &str, password: &str) {
         let body = json!({ "identifier": identifier, "password": password });
-        let (status, answer) =
-            request(PORT, "POST", "/v1/auth/login", &[("Authkit-Delivery", "token")], Some(&body));
+        let (status, answer) = request(PORT, "POST", "/v1/auth/login", &[("Authkit-Delivery", "token")], Some(&body));
         assert_eq!(status, 200, "{answer}");
     }
 }

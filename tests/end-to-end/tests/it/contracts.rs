@@ -10,8 +10,9 @@ use std::{
 
 use async_trait::async_trait;
 use authkit_core::{
-    AuditEntry, AuditEvent, AuditLogger, Batch, BoxError, Deliver, LoggerRole, LoginFailure, Logout, Manifest, MethodId,
-    OfferAction, Parcel, Plugin, Problem, Progress, Registrar, RequestContext, Settlement, Subscriber, TokenKind, codes,
+    AuditEntry, AuditEvent, AuditLogger, Batch, BoxError, Deliver, LoggerRole, LoginFailure, Logout, Manifest,
+    MethodId, OfferAction, Parcel, Plugin, Problem, Progress, Registrar, RequestContext, Settlement, Subscriber,
+    TokenKind, codes,
 };
 use authkit_testkit::{Counted, Fault};
 use end_to_end::{PASSWORD, World, on_each_store};

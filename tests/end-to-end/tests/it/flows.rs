@@ -148,6 +148,8 @@ on_each_store! {
         }
         assert!(!unused.is_signed_in().await);
         world.clock.advance(Duration::from_secs(23 * 60 * 60));
+        assert!(used.is_signed_in().await);
+        world.clock.advance(Duration::from_secs(6 * 60 * 60));
         assert!(!used.is_signed_in().await, "30 days are over");
         world.auth.run_due_jobs().await;
         assert!(world.rows("auth_sessions", "by_principal").await.is_empty());

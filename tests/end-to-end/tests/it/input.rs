@@ -16,7 +16,8 @@ fn every_column(world: &World) -> Map<String, JsonValue> {
         _ => json!("planted"),
     };
     let mut all: Map<String, JsonValue> = columns.map(|name| (name.to_owned(), harmful(name))).collect();
-    for extra in ["verified", "is_admin", "roles", "owner", "tenant", "tenant_id", "user_id", "principal", "amr", "aal"] {
+    for extra in ["verified", "is_admin", "roles", "owner", "tenant", "tenant_id", "user_id", "principal", "amr", "aal"]
+    {
         all.insert(extra.to_owned(), json!("planted"));
     }
     all

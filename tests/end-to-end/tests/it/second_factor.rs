@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use authkit_core::{
-    Ability, Admission, Aftermath, Aal, At, Attempt, AuthError, Batch, Collection, Condition, CredentialVerifier, Effect,
-    End, Enroller, Entity, Evidence, Factors, FlowView, Manifest, MethodId, Order, Plugin, Principal, PrincipalId, Problem,
-    Progress, Prompt, Registrar, RequestContext, Requirement, Sealed, Signals, Stage, StageId, StepContext, Timestamp,
-    Verdict, codes, id_type,
+    Aal, Ability, Admission, Aftermath, At, Attempt, AuthError, Batch, Collection, Condition, CredentialVerifier,
+    Effect, End, Enroller, Entity, Evidence, Factors, FlowView, Manifest, MethodId, Order, Plugin, Principal,
+    PrincipalId, Problem, Progress, Prompt, Registrar, RequestContext, Requirement, Sealed, Signals, Stage, StageId,
+    StepContext, Timestamp, Verdict, codes, id_type,
 };
 use end_to_end::{PASSWORD, World};
 use schemars::JsonSchema;
@@ -77,7 +77,12 @@ impl CredentialVerifier for Codes {
         Err(AuthError::new(&codes::UNKNOWN_METHOD))
     }
 
-    async fn verify(&self, cx: &mut StepContext<'_>, _: Option<()>, response: CodeResponse) -> Result<Verdict, AuthError> {
+    async fn verify(
+        &self,
+        cx: &mut StepContext<'_>,
+        _: Option<()>,
+        response: CodeResponse,
+    ) -> Result<Verdict, AuthError> {
         let principal = cx.principal.cloned().ok_or(AuthError::new(&codes::REJECTED))?;
         let row = self.rows.get(cx, At::key(CodeRow::by_principal, (principal.id,))).await?;
         let row = row.ok_or(AuthError::new(&codes::REJECTED))?;
@@ -91,7 +96,13 @@ impl CredentialVerifier for Codes {
         Ok(Verdict::Proven { principal, evidence })
     }
 
-    fn apply(&self, cx: &RequestContext, principal: &Principal, effect: &Effect, batch: &mut Batch) -> Result<(), AuthError> {
+    fn apply(
+        &self,
+        cx: &RequestContext,
+        principal: &Principal,
+        effect: &Effect,
+        batch: &mut Batch,
+    ) -> Result<(), AuthError> {
         let secret: String = effect.data()?;
         let id = cx.new_id();
         let row = CodeRow {

@@ -65,7 +65,7 @@ on_each_store! {
         world.auth.run_due_jobs().await;
         drop(guard);
 
-        let secret = first.rsplit('_').next().unwrap().to_owned();
+        let secret = first.strip_prefix("aks_").unwrap().to_owned();
         let canaries = [PASSWORD, NEW_PASSWORD, WRONG_PASSWORD, MISPLACED, secret.as_str(), &secret[22..70]];
         let mut sinks = vec![("log", log.0.lock().unwrap().clone())];
         for answer in answers {
