@@ -25,6 +25,7 @@ pub struct Browser<'w> {
 }
 
 /// An answer, read whole.
+#[non_exhaustive]
 pub struct Answer {
     /// HTTP status.
     pub status: u16,

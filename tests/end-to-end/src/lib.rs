@@ -1,5 +1,7 @@
 //! A whole application in a box, over every store, for the tests in which several plugins meet.
 
+#![expect(clippy::expect_used, reason = "it is part of tests, which end where something is not as expected")]
+
 mod browser;
 mod world;
 

@@ -146,8 +146,7 @@ impl World {
     ///
     /// If the store cannot be read.
     pub async fn audit(&self) -> Vec<JsonValue> {
-        let rows = self.rows("auth_audit_log", "by_time").await;
-        rows
+        self.rows("auth_audit_log", "by_time").await
     }
 
     /// All rows of a table in the default tenant as JSON, along an index, read around the application.

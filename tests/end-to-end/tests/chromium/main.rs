@@ -1,5 +1,7 @@
 //! A person at the quickstart's page: real program, real SQLite file, real headless Chromium.
 
+#![expect(clippy::expect_used, reason = "a test ends where something is not as expected")]
+
 mod driver;
 mod quickstart;
 

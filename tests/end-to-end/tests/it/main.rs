@@ -1,5 +1,12 @@
 //! What several plugins do together, over every store.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as expected"
+)]
+
 mod build;
 mod contracts;
 mod drops;
