@@ -7,8 +7,9 @@ use authkit_core::{
     About, Act, At, AuditEvent, AuthError, AuthManager, Batch, Call, Client, Collection, Cursor, Def, Ending, Entity,
     Get, Grant, Identifier, IdentifierKind, Issue, JoinedReader, Json, KeyRing, Lookup, Manifest, MethodId, NewSession,
     Op, Outcome, Page, Plugin, Principal, PrincipalId, PrincipalKind, PrincipalRow, Problem, Progress, Receipt,
-    Registrar, Reply, RequestContext, Scope, Session, SessionId, SessionStore, SessionSummary, Set, Shape, SignUp,
-    SignedIn, Status, Store, TenantId, TokenClaim, TokenKind, TokenStrategy, Tokens, UserStore, Value, codes, id_type,
+    Registrar, Reply, RequestContext, Scope, Session, SessionId, SessionStore, SessionSummary, SessionTimes, Set,
+    Shape, SignUp, SignedIn, Status, Store, TenantId, TokenClaim, TokenKind, TokenStrategy, Tokens, UserStore, Value,
+    codes, id_type,
 };
 use authkit_password::Passwords;
 use authkit_store_memory::MemoryStore;
@@ -238,7 +239,8 @@ impl SessionStore for Nowhere {
     fn insert(&self, cx: &RequestContext, grant: &Grant, batch: &mut Batch) -> Result<NewSession, AuthError> {
         let evidence = Json::new(&grant.evidence)?;
         let (principal, amr) = (grant.principal.clone(), grant.amr.join(" "));
-        let session = Session::new(cx.new_id(), principal, grant.aal, amr, evidence, cx.now(), cx.now());
+        let times = SessionTimes { created_at: cx.now(), last_seen_at: cx.now(), expires_at: cx.now() };
+        let session = Session::new(cx.new_id(), principal, grant.aal, amr, evidence, times);
         Ok(NewSession { session, secret: batch.secret(cx) })
     }
 

@@ -70,7 +70,7 @@ impl Plugin for Needy {
     }
 
     fn register(&self, registrar: &mut Registrar<'_>) -> Result<(), Problem> {
-        registrar.require::<Needy>();
+        registrar.require::<Self>();
         Ok(())
     }
 }
