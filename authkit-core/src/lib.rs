@@ -99,6 +99,7 @@ pub use crate::{
     slot::{Clock, Notice, Notifier, OsRng, Rng, SystemClock},
     stage::{
         Admission, Aftermath, Attempt, Charge, Charged, End, FlowView, Mark, Order, Settle, Signals, Stage, StageId,
+        StepKind,
     },
     store::{
         Acknowledgement, BatchSpan, Capabilities, Comparison, Direction, Done, Get, Guard, Join, Lookup, Op, Query,

@@ -18,7 +18,7 @@ use crate::{
     principal::{Enrolment, Identifier, Principal, PrincipalKind, PrincipalRow, Status},
     requirement::{Condition, Requirement},
     session::{Grant, Issue, Progress, Session, SignedIn},
-    stage::{Admission, Aftermath, Attempt, Charge, Charged, Counter, End, FlowView, Settle, Signals},
+    stage::{Admission, Aftermath, Attempt, Charge, Charged, Counter, End, FlowView, Settle, Signals, StepKind},
     store::{Done, Op, StoreError},
     timestamp::Timestamp,
     verifier::{Effect, Response, StepContext, Verdict},
@@ -46,6 +46,7 @@ struct OpenFlow {
 struct Step<'a> {
     cx: &'a RequestContext,
     purpose: Purpose,
+    kind: StepKind,
     method: MethodId,
     flow: Option<OpenFlow>,
     /// Bound by the flow or the session.
@@ -111,7 +112,7 @@ impl RequestContext {
     /// [`codes::REJECTED`] whatever was wrong with the credential; [`codes::LIMITED`] and others if it was not judged.
     pub async fn sign_in(&self, method: &MethodId, response: JsonValue) -> Result<Progress, AuthError> {
         let response = self.engine.verifier(method)?.read(response)?;
-        let step = self.admit(Purpose::SignIn, method, None, None, response.hint.clone()).await?;
+        let step = self.admit(Purpose::SignIn, StepKind::Answer, method, None, None, response.hint.clone()).await?;
         self.judge(step, None, response).await
     }
 
@@ -133,7 +134,7 @@ impl RequestContext {
             Some(flow) => offer(flow, method)?.action,
             None => OfferAction::Verify,
         };
-        let step = self.admit(purpose, method, flow, bound, None).await?;
+        let step = self.admit(purpose, StepKind::Begin, method, flow, bound, None).await?;
         let mut cx = StepContext::new(self, &step.purpose, step.bound.as_ref(), None);
         let prompt = match action {
             OfferAction::Verify => self.engine.verifier(method)?.begin(&mut cx, input).await?,
@@ -170,12 +171,13 @@ impl RequestContext {
         match action {
             OfferAction::Verify => {
                 let response = self.engine.verifier(method)?.read(response)?;
-                let step = self.admit(purpose, method, Some(flow), bound, response.hint.clone()).await?;
+                let step =
+                    self.admit(purpose, StepKind::Answer, method, Some(flow), bound, response.hint.clone()).await?;
                 self.judge(step, state, response).await
             }
             OfferAction::Enrol => {
                 let enroller = self.engine.enroller(method)?;
-                let step = self.admit(purpose, method, Some(flow), bound, None).await?;
+                let step = self.admit(purpose, StepKind::Answer, method, Some(flow), bound, None).await?;
                 let mut cx = StepContext::new(self, &step.purpose, step.bound.as_ref(), None);
                 let confirmed = enroller.confirm(&mut cx, state, response).await;
                 let batch = cx.batch;
@@ -195,7 +197,7 @@ impl RequestContext {
     pub async fn step_up(&self, session: &Session, action: &str) -> Result<Progress, AuthError> {
         let purpose = Purpose::StepUp { session: session.id, action: action.to_owned() };
         let method = MethodId::from_static("session");
-        let step = self.admit(purpose, &method, None, Some(session.principal.clone()), None).await?;
+        let step = self.admit(purpose, StepKind::Review, &method, None, Some(session.principal.clone()), None).await?;
         let proved = Proved {
             principal: session.principal.clone(),
             evidence: session_evidence(session)?,
@@ -241,7 +243,7 @@ impl RequestContext {
     ) -> Result<Proof, AuthError> {
         let response = self.engine.verifier(method)?.read(response)?;
         let purpose = Purpose::StepUp { session: session.id, action: action.to_owned() };
-        let step = self.admit(purpose, method, None, Some(session.principal.clone()), None).await?;
+        let step = self.admit(purpose, StepKind::Answer, method, None, Some(session.principal.clone()), None).await?;
         let (step, mut proved) = self.verify(step, None, response).await?;
         proved.evidence.extend(session_evidence(session)?);
         let enrolments = self.enrolments(proved.principal.id).await?;
@@ -264,7 +266,7 @@ impl RequestContext {
         let SignUp { kind, identifiers, method, response, mut batch } = sign_up;
         let enroller = self.engine.enroller(&method)?;
         let typed = identifiers.first().map(|identifier| identifier.canonical.clone());
-        let step = self.admit(Purpose::SignUp, &method, None, None, typed).await?;
+        let step = self.admit(Purpose::SignUp, StepKind::Answer, &method, None, None, typed).await?;
         let principal = Principal::new(self, kind);
         let mut cx = StepContext::new(self, &step.purpose, Some(&principal), step.identifier.as_ref());
         let confirmed = enroller.confirm(&mut cx, None, response).await;
@@ -327,6 +329,7 @@ impl RequestContext {
     async fn admit(
         &self,
         purpose: Purpose,
+        kind: StepKind,
         method: &MethodId,
         flow: Option<OpenFlow>,
         bound: Option<Principal>,
@@ -336,6 +339,7 @@ impl RequestContext {
         let mut step = Step {
             cx: self,
             purpose,
+            kind,
             method: method.clone(),
             flow,
             bound,
@@ -828,6 +832,7 @@ impl Step<'_> {
         };
         Attempt {
             purpose: &self.purpose,
+            step: self.kind,
             method: &self.method,
             subject,
             identifier: self.identifier.as_ref(),

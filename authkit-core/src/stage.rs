@@ -103,6 +103,8 @@ impl Order {
 pub struct Attempt<'a> {
     /// What the step is for.
     pub purpose: &'a Purpose,
+    /// What the step does.
+    pub step: StepKind,
     /// The method that is used.
     pub method: &'a MethodId,
     /// Stands for whoever the attempt is about: a pseudonym of the typed identifier, or of the bound principal. None if
@@ -112,6 +114,18 @@ pub struct Attempt<'a> {
     pub identifier: Option<&'a Identifier>,
     /// Who is bound to the flow or session already.
     pub principal: Option<&'a Principal>,
+}
+
+/// What a step does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StepKind {
+    /// Judges a response: a credential may be guessed here.
+    Answer,
+    /// Begins a method: a message may be sent here.
+    Begin,
+    /// Judges the proofs that a session already has.
+    Review,
 }
 
 /// What a stage says to an attempt.

@@ -126,7 +126,7 @@ mod tests {
     fn text_form_is_rfc_3339_and_comes_back() {
         let at = Timestamp::from_millis(1_790_000_000_123);
         let text = serde_json::to_string(&at).unwrap();
-        assert_eq!(text, "\"2026-09-21T13:33:20.123Z\"");
+        assert_eq!(text, "\"2026-09-21T14:13:20.123Z\"");
         assert_eq!(serde_json::from_str::<Timestamp>(&text).unwrap(), at);
     }
 

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use authkit_core::{
     Admission, Aftermath, Attempt, AuthError, Charged, Collection, End, FlowView, Order, Principal, Purpose,
-    RequestContext, Requirement, Signals, Stage, StageId,
+    RequestContext, Requirement, Signals, Stage, StageId, StepKind,
 };
 
 pub(crate) use crate::lockout::plan::{Group, Place, Plan};
@@ -134,9 +134,8 @@ impl Stage for Lockouts {
 /// Asking for a step-up judges the proofs of the session and no credential. If it counted, the success of an action
 /// that needs no fresh proof would clear the failures of one that does.
 fn guessable(attempt: &Attempt<'_>) -> Option<[u8; 32]> {
-    match attempt.purpose {
-        Purpose::SignIn => attempt.subject,
-        Purpose::StepUp { .. } if attempt.method.as_str() != "session" => attempt.subject,
+    match (attempt.step, attempt.purpose) {
+        (StepKind::Answer, Purpose::SignIn | Purpose::StepUp { .. }) => attempt.subject,
         _ => None,
     }
 }
