@@ -68,7 +68,7 @@ text_enum! {
 pub struct About {
     /// How the act ended.
     pub outcome: Outcome,
-    /// Whose account it concerns.
+    /// Which principal it concerns.
     pub principal: Option<PrincipalId>,
     /// The session in which it happened.
     pub session: Option<SessionId>,
@@ -85,7 +85,7 @@ impl About {
         Self { outcome, principal: None, session: None, flow: None, method: None }
     }
 
-    /// Says whose account it concerns.
+    /// Says which principal it concerns.
     #[must_use]
     pub fn principal(mut self, id: impl Into<Option<PrincipalId>>) -> Self {
         self.principal = id.into();
@@ -131,7 +131,7 @@ pub struct AuditRecord {
     pub kind: String,
     /// How the act ended.
     pub outcome: Outcome,
-    /// Whose account it concerns.
+    /// Which principal it concerns.
     pub principal_id: Option<PrincipalId>,
     /// The session in which it happened.
     pub session_id: Option<SessionId>,
@@ -165,7 +165,7 @@ pub struct AuditEntry {
     pub kind: String,
     /// How the act ended.
     pub outcome: Outcome,
-    /// Whose account it concerns.
+    /// Which principal it concerns.
     pub principal_id: Option<PrincipalId>,
     /// The session in which it happened.
     pub session_id: Option<SessionId>,

@@ -178,7 +178,7 @@ macro_rules! id_type {
 }
 
 id_type! {
-    /// A realm: the boundary that no request crosses.
+    /// A tenant: the boundary that no request crosses.
     pub struct TenantId;
     /// Whatever authenticates: human, service, device or agent.
     pub struct PrincipalId;

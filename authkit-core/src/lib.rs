@@ -18,6 +18,10 @@
 //! | an HTTP edge | [`Operation`], [`Call`], [`Reply`], [`AuthError`] |
 //! | clock, randomness, messages | [`Clock`], [`Rng`], [`Notifier`] |
 
+//! Core's own operations, which serve every method: `POST /auth/login`, `POST /auth/challenges/begin`,
+//! `POST /auth/challenges/answer`, `POST /auth/logout`, `GET /sessions`, `DELETE /sessions/{id}`, `DELETE /sessions/all`,
+//! `GET /account/audit-events`.
+
 extern crate self as authkit_core;
 
 mod audit;

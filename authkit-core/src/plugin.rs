@@ -89,14 +89,14 @@ impl Manifest {
         self
     }
 
-    /// Declares a public error.
+    /// Declares a public error; its code begins with the id of the plugin and a full stop.
     #[must_use]
     pub fn error(mut self, code: &'static ErrorCode) -> Self {
         self.errors.push(code);
         self
     }
 
-    /// Declares an event.
+    /// Declares an event, so that its kind is unique and can be subscribed to.
     #[must_use]
     pub fn event<E: AuditEvent>(mut self) -> Self {
         self.events.push(E::KIND);

@@ -104,7 +104,8 @@ const SECRET: usize = 32;
 const TAG: usize = 12;
 
 impl TokenKind {
-    /// Declares a kind; the prefix is unique among kinds and made of lower-case letters.
+    /// Declares a kind; the prefix is made of lower-case letters. Core has `akf` and `akg`; nobody checks that others
+    /// differ, but a token of one prefix never passes for one of another.
     #[must_use]
     pub fn new(keys: &KeyRing, prefix: &'static str) -> Self {
         Self { prefix, mac: keys.mac(&format!("token {prefix}")) }

@@ -134,7 +134,8 @@ pub enum StepKind {
 pub enum Admission {
     /// It may go on, at this price.
     Pass(Vec<Charge>),
-    /// It may not; nothing is judged and nothing is recorded one by one.
+    /// It may not: nothing is judged, and it is counted under the id of the stage and recorded in sum. An error in place of
+    /// this is neither counted nor recorded; it says that the stage itself failed.
     TurnAway(AuthError),
 }
 
@@ -144,7 +145,7 @@ pub enum Admission {
 pub struct Charge {
     /// What is limited, for log and audit: `throttle.client`.
     pub name: &'static str,
-    /// Names the counter; a pseudonym.
+    /// Names the counter: a [`MacKey::pseudonym`](crate::MacKey::pseudonym) of what is limited and by whom.
     pub key: [u8; 32],
     /// What is added.
     pub by: i64,
@@ -176,6 +177,10 @@ pub enum Settle {
 
 impl Charge {
     /// Counts attempts: at most `max`, until none was made for `life`.
+    ///
+    /// It starts afresh when something is issued, and over the cap it answers [`codes::REJECTED`](crate::codes::REJECTED)
+    /// without a wait: it suits failures in a row. A limit per client wants [`Settle::Keep`] or [`Settle::Refund`], or one
+    /// who has an account guesses at others' without end.
     #[must_use]
     pub const fn count(name: &'static str, key: [u8; 32], max: i64, life: Duration) -> Self {
         Self {
@@ -192,6 +197,9 @@ impl Charge {
     }
 
     /// Limits a rate: bursts of at most `burst`, and one attempt per `interval` in the long run (GCRA).
+    ///
+    /// It is given back when something is issued, and over the cap it answers [`codes::LIMITED`](crate::codes::LIMITED)
+    /// with `interval` as the wait.
     #[must_use]
     pub fn rate(name: &'static str, key: [u8; 32], now: Timestamp, burst: u32, interval: Duration) -> Self {
         let step = crate::timestamp::millis(interval).max(1);
@@ -258,7 +266,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Adds a signal.
+    /// Adds a signal. The weight is for stages that agree on the name; core only records it with the sign-in.
     pub fn add(&mut self, name: &'static str, weight: i64) {
         self.all.push((name, weight));
     }

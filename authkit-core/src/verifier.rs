@@ -26,6 +26,25 @@ use crate::{
 /// 3. A wrong answer, an unknown account and a replay are all [`codes::REJECTED`], after the same work.
 /// 4. If `cx.principal` is set, only that principal may be proven.
 /// 5. Dropping the future at any point leaves nothing behind.
+/// 6. The principal is returned in any status and as it was read: core refuses one that is not active, and guards its
+///    epoch in the commit.
+///
+/// # Clients
+///
+/// `POST /auth/login` takes `{"method": "…"}` and beside it the fields of [`Response`](Self::Response); the method is
+/// `password` if absent. So no response has a field named `method`, `flow` or `input`. A method with nothing to begin
+/// or to remember has `()` as its types, and [`codes::UNKNOWN_METHOD`] for `begin`.
+///
+/// # Giving a credential
+///
+/// Whoever writes one adds the enrolment in the same batch, or the method is never offered as a further factor, and
+/// raises the epoch of a principal that exists already:
+///
+/// ```ignore
+/// batch.insert(&self.rows, row).or(&codes::CONFLICT);
+/// batch.add_enrolment(cx, principal, Ability::new(METHOD, Factors::POSSESSION));
+/// batch.raise_epoch(cx, principal, EndSessions::None);   // not in `apply`: core does it there
+/// ```
 pub trait CredentialVerifier: Send + Sync + 'static {
     /// What a client may say to begin.
     type Begin: DeserializeOwned + JsonSchema + Send;
@@ -67,7 +86,7 @@ pub trait CredentialVerifier: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// When the effect is not one of this method's.
+    /// [`codes::INTERNAL`] when the effect is not one of this method's; a method without effects always says so.
     fn apply(
         &self,
         cx: &RequestContext,

@@ -1,16 +1,16 @@
 //! What somebody tries who has read the source: a stolen cookie, a known password, many addresses.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, ops::Bound, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use authkit_account::{AccountAdmin, Accounts, SignUpPolicy};
 use authkit_core::{
-    Aal, About, Act, Admission, Aftermath, Attempt, AuditEvent, AuthError, Batch, Condition, End, FlowView, Manifest,
-    MethodId, OfferAction, Order, Outcome, Plugin, Principal, PrincipalId, PrincipalKind, Problem, Progress, Purpose,
-    Registrar, RequestContext, Requirement, SecretText, Session, Signals, Stage, StageId, codes,
+    Aal, Ability, About, Act, Admission, Aftermath, Attempt, AuditEvent, AuthError, Batch, Condition, Direction, End, EndSessions, Factors, FlowView, Manifest,
+    MethodId, OfferAction, Order, Outcome, Plugin, Principal, PrincipalId, PrincipalKind, Problem, Progress, Purpose, Query,
+    Registrar, RequestContext, Requirement, Scope, SecretText, Session, Shape, Signals, Stage, StageId, TenantId, Timestamp, codes,
 };
 use authkit_password::PasswordAdmin;
-use authkit_risk::{LockStep, Lockout, Throttle};
+use authkit_risk::{LockStep, Lockout, LockoutAdmin, Throttle};
 use end_to_end::{Backend, OTHER_PASSWORD, PASSWORD, World, change, on_each_store};
 use serde::Serialize;
 use serde_json::json;
@@ -108,6 +108,24 @@ async fn stopping_after(backend: Backend, failures: u32) -> World {
 
 async fn evaluated(world: &World) -> usize {
     world.audit().await.iter().filter(|event| event["kind"] == "login_failure").count()
+}
+
+/// How many rows a table holds, expired ones included.
+async fn stored(world: &World, table: &str) -> usize {
+    let def = world.auth.entities().iter().find(|def| def.table == table).unwrap();
+    let query = Query {
+        shape: Arc::new(Shape::whole(def)),
+        index: 0,
+        prefix: Vec::new(),
+        from: Bound::Unbounded,
+        to: Bound::Unbounded,
+        filters: Vec::new(),
+        direction: Direction::Ascending,
+        after: None,
+        limit: 100_000,
+        now: Timestamp::MIN,
+    };
+    world.store.inner().query(&Scope::Tenant(TenantId::DEFAULT), &query).await.unwrap().len()
 }
 
 on_each_store! {
@@ -233,6 +251,53 @@ on_each_store! {
             }
         }
         assert_eq!(evaluated(&world).await, 10, "one password, one budget");
+    }
+
+    async fn an_address_locked_before_its_owner_signs_up_can_be_unlocked(backend) {
+        let world = stopping_after(backend, 10).await;
+        for n in 0..20_u32 {
+            world.clock.advance(Duration::from_secs(120));
+            let [_, b, c, d] = n.to_be_bytes();
+            world.browser().at(IpAddr::from([100, b, c, d])).login("new@example.com", "a wrong guess").await;
+        }
+        let id = world.sign_up("new@example.com").await;
+        world.clock.advance(Duration::from_secs(120));
+        if world.browser().login("new@example.com", PASSWORD).await.status != 200 {
+            world.auth.capability::<LockoutAdmin>().unwrap().unlock(&world.cx(), id, None).await.unwrap();
+            world.clock.advance(Duration::from_secs(120));
+        }
+        let login = world.browser().login("new@example.com", PASSWORD).await;
+        assert_eq!(login.status, 200, "locked for 30 days, and nobody can lift it: {login:?}");
+    }
+
+    async fn a_node_that_does_not_know_a_factor_lets_nobody_enrol_another(backend) {
+        let world = World::builder(backend).plugin(SecondFactor).plugin(DemandSecondFactor).build().await;
+        let id = world.sign_up("ada@example.com").await;
+        // Written by another node, which has the plugin: a rolling upgrade, or a configuration that differs.
+        let cx = world.cx();
+        let ada = cx.principal(id).await.unwrap().unwrap();
+        let mut batch = Batch::new(&cx);
+        batch.add_enrolment(&cx, &ada, Ability::new(MethodId::from_static("passkey"), Factors::POSSESSION));
+        batch.raise_epoch(&cx, &ada, EndSessions::None);
+        cx.commit(Exported { principal: id }, batch).await.unwrap();
+        let response = json!({ "identifier": "ada@example.com", "password": PASSWORD });
+        if let Ok(Progress::Challenged(challenge)) = world.cx().sign_in(&PASSWORDS, response).await {
+            let enrols = challenge.offers.iter().any(|offer| offer.action == OfferAction::Enrol);
+            assert!(!enrols, "a thief of the password sets up a factor beside the owner's: {:?}", challenge.offers);
+        }
+    }
+
+    async fn counters_do_not_pile_up_faster_than_they_are_removed(backend) {
+        let world = World::builder(backend).throttle(Throttle::default()).build().await;
+        for n in 0..200_u32 {
+            let [_, b, c, d] = n.to_be_bytes();
+            let name = format!("u{n}@example.com");
+            world.browser().at(IpAddr::from([100, b, c, d])).login(&name, "a wrong guess").await;
+        }
+        // One turn a minute has to keep up with what twenty addresses may write in a minute.
+        world.clock.advance(Duration::from_secs(31 * 24 * 60 * 60));
+        world.auth.run_due_jobs().await;
+        assert_eq!(stored(&world, "auth_counters").await, 0);
     }
 
     async fn what_is_refused_for_its_form_counts_for_the_client_all_the_same(backend) {

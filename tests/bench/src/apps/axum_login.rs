@@ -146,7 +146,7 @@ async fn login(mut caller: AuthSession<Users>, Query(login): Query<Login>) -> Re
 async fn pool(url: &str) -> Result<SqlitePool> {
     let options: SqliteConnectOptions = url.parse()?;
     let options = options.journal_mode(SqliteJournalMode::Wal).statement_cache_capacity(256);
-    let pool = SqlitePoolOptions::new().max_connections(10).test_before_acquire(false);
+    let pool = SqlitePoolOptions::new().max_connections(4).test_before_acquire(false);
     Ok(pool.idle_timeout(None).max_lifetime(None).connect_with(options).await?)
 }
 
