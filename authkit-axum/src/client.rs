@@ -5,7 +5,7 @@ use std::{
     sync::Once,
 };
 
-use authkit_core::{AuthManager, Client, Id, SecretText};
+use authkit_core::{Client, SecretText};
 use axum::extract::ConnectInfo;
 use http::{HeaderMap, HeaderValue, header, request::Parts};
 use ipnet::IpNet;
@@ -19,7 +19,7 @@ pub(crate) fn describe(edge: &Edge, parts: &Parts) -> Client {
     let headers = &parts.headers;
     let mut client = match Given::header(headers, "x-request-id") {
         Given::Once(id) if is_request_id(id) => Client::default().request_id(id),
-        _ => Client::default().request_id(&new_request_id(&edge.auth)),
+        _ => Client::default(),
     };
     match parts.extensions.get::<ConnectInfo<SocketAddr>>() {
         Some(ConnectInfo(peer)) => client = client.ip(address(headers, peer.ip(), &edge.proxies)),
@@ -37,10 +37,6 @@ pub(crate) fn describe(edge: &Edge, parts: &Parts) -> Client {
         Some(mark) => client.device(SecretText::new(mark.to_owned())),
         None => client,
     }
-}
-
-fn new_request_id(auth: &AuthManager) -> String {
-    auth.request(Client::default()).new_id::<Id>().to_string()
 }
 
 /// What goes into logs and back into a header: at most 64 characters that mean nothing there.

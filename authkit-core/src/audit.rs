@@ -439,29 +439,37 @@ impl TurnedAway {
     pub(crate) const RECORDS_PER_FLUSH: usize = 10;
 
     pub(crate) fn count(&self, cx: &RequestContext, reason: &'static str) {
+        self.add((cx.tenant(), reason, cx.client().prefix()), 1);
+    }
+
+    fn add(&self, mut key: TurnedAwayKey, count: u64) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut key = (cx.tenant(), reason, cx.client().prefix());
         if counts.len() >= Self::CLIENTS && !counts.contains_key(&key) {
             key.2 = None;
         }
-        *counts.entry(key).or_default() += 1;
+        *counts.entry(key).or_default() += count;
     }
 
-    fn drain(&self) -> Vec<(TenantId, RateLimited)> {
+    fn take(&self) -> Option<(TurnedAwayKey, u64)> {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let keys: Vec<_> = counts.keys().take(Self::RECORDS_PER_FLUSH).copied().collect();
-        let take = |key: TurnedAwayKey| {
-            let count = counts.remove(&key).unwrap_or(0);
-            (key.0, RateLimited { reason: key.1, client_prefix: key.2, count })
-        };
-        keys.into_iter().map(take).collect()
+        let key = counts.keys().next().copied()?;
+        counts.remove_entry(&key)
     }
 
     /// Writes one record per reason and client prefix.
     pub(crate) async fn flush(cx: &RequestContext) -> Result<(), AuthError> {
-        for (tenant, event) in cx.engine.audit.turned_away.drain() {
-            let cx = cx.engine.context(tenant);
-            cx.commit(event, Batch::new(&cx)).await?;
+        let turned_away = &cx.engine.audit.turned_away;
+        for _ in 0..Self::RECORDS_PER_FLUSH {
+            let Some((key, count)) = turned_away.take() else {
+                break;
+            };
+            let (tenant, reason, client_prefix) = key;
+            let own = cx.engine.context(tenant);
+            let event = RateLimited { reason, client_prefix, count };
+            if let Err(error) = own.commit(event, Batch::new(&own)).await {
+                turned_away.add(key, count);
+                return Err(error);
+            }
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ use crate::{
     id::{AuditId, Id},
     outbox::Payload,
     secret::{Secret, SecretText, TokenKind},
+    session::{Issue, Session, Tokens},
     store::{Done, Op, Set, StoreError},
     value::Value,
 };
@@ -362,6 +363,24 @@ impl RequestContext {
             return Err(translate(error, &lost));
         }
         Ok(Receipt { batch: batch.id, audit_id, secrets: batch.secrets, of: PhantomData })
+    }
+
+    /// Writes the batch and the record, and gives the session that acts a new token: a copy of the one before is dead.
+    ///
+    /// For acts after which only whoever acted is to go on (ASVS 5.0 V7.2.4).
+    ///
+    /// # Errors
+    ///
+    /// As [`RequestContext::commit`].
+    pub async fn commit_and_rotate<E: AuditEvent>(
+        &self,
+        event: E,
+        mut batch: Batch,
+        session: &Session,
+    ) -> Result<Tokens, AuthError> {
+        let new = self.engine.sessions.rotate(self, session, &mut batch)?;
+        let receipt: Receipt<Issue> = self.commit(event, batch).await?.retype();
+        self.engine.tokens.mint(&new, &receipt)
     }
 
     /// Writes a batch that needs no record, all or nothing; returns what each op did.

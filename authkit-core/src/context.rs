@@ -23,7 +23,7 @@ pub struct Client {
     pub ip: Option<IpAddr>,
     /// What it says it is, at most 255 characters.
     pub user_agent: Option<String>,
-    /// Identifies the request in logs, at most 255 characters.
+    /// Identifies the request in logs, at most 255 characters; a context makes one if there is none.
     pub request_id: Option<String>,
     /// The mark that an earlier response left on this device; see [`Mark`](crate::Mark).
     pub device: Option<SecretText>,
@@ -71,6 +71,9 @@ impl Client {
 }
 
 fn bounded(text: &str) -> String {
+    if text.len() <= 255 && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return text.to_owned();
+    }
     text.chars().filter(|c| !c.is_control()).take(255).collect()
 }
 
@@ -89,8 +92,11 @@ pub struct RequestContext {
 }
 
 impl RequestContext {
-    pub(crate) fn new(engine: Arc<Engine>, tenant: TenantId, client: Client) -> Self {
+    pub(crate) fn new(engine: Arc<Engine>, tenant: TenantId, mut client: Client) -> Self {
         let now = engine.clock.now();
+        if client.request_id.is_none() {
+            client.request_id = Some(engine.ids.draw(now, engine.rng.as_ref()).to_string());
+        }
         Self { engine, tenant, client, now }
     }
 

@@ -97,6 +97,8 @@ pub(crate) struct ActionGrant {
     pub(crate) principal_id: PrincipalId,
     pub(crate) session_id: SessionId,
     pub(crate) action: String,
+    /// A permission does not outlive a change of credentials.
+    pub(crate) epoch: i64,
     pub(crate) expires_at: Timestamp,
 }
 

@@ -70,15 +70,22 @@ pub(crate) struct Sweep {
     pub(crate) defs: Vec<Def>,
 }
 
-/// The most rows that one sweep removes per table, so that it never holds the store for long.
+/// The most rows that one call removes, so that it never holds the store for long.
 const SWEPT: usize = 1000;
+/// The most calls per table and turn.
+const ROUNDS: usize = 100;
 
 #[async_trait]
 impl Task for Sweep {
     async fn run(&self, cx: &RequestContext) -> Result<(), AuthError> {
         for def in &self.defs {
-            let removed = cx.engine.store.sweep(def, cx.now(), SWEPT).await?;
-            tracing::debug!(table = def.table, removed, "expired rows were removed");
+            for _ in 0..ROUNDS {
+                let removed = cx.engine.store.sweep(def, cx.now(), SWEPT).await?;
+                tracing::debug!(table = def.table, removed, "expired rows were removed");
+                if removed < SWEPT as u64 {
+                    break;
+                }
+            }
         }
         Ok(())
     }

@@ -150,8 +150,7 @@ fn standing(progress: Progress) -> Reply<Standing> {
     }
 }
 
-async fn login(call: Call, input: LoginInput) -> Result<Reply<Standing>, AuthError> {
-    let progress = call.cx.sign_in(&input.method, JsonValue::Object(input.response)).await?;
+async fn stand(call: &Call, progress: Progress) -> Result<Reply<Standing>, AuthError> {
     if matches!(progress, Progress::SignedIn(_))
         && let Some(before) = &call.session
     {
@@ -159,6 +158,11 @@ async fn login(call: Call, input: LoginInput) -> Result<Reply<Standing>, AuthErr
         end_own(&call.cx, before).await?;
     }
     Ok(standing(progress))
+}
+
+async fn login(call: Call, input: LoginInput) -> Result<Reply<Standing>, AuthError> {
+    let progress = call.cx.sign_in(&input.method, JsonValue::Object(input.response)).await?;
+    stand(&call, progress).await
 }
 
 async fn begin(call: Call, input: BeginInput) -> Result<Reply<ChallengeBody>, AuthError> {
@@ -169,7 +173,8 @@ async fn begin(call: Call, input: BeginInput) -> Result<Reply<ChallengeBody>, Au
 
 async fn answer(call: Call, input: AnswerInput) -> Result<Reply<Standing>, AuthError> {
     let response = JsonValue::Object(input.response);
-    Ok(standing(call.cx.answer(input.flow.expose(), &input.method, response).await?))
+    let progress = call.cx.answer(input.flow.expose(), &input.method, response).await?;
+    stand(&call, progress).await
 }
 
 /// Takes no input.

@@ -53,6 +53,8 @@ struct Step<'a> {
     bound: Option<Principal>,
     typed: Option<String>,
     identifier: Option<Identifier>,
+    /// To whom the identifier leads.
+    found: Option<Principal>,
     charges: Vec<Charge>,
     charged: Vec<Charged>,
 }
@@ -135,7 +137,7 @@ impl RequestContext {
             None => OfferAction::Verify,
         };
         let step = self.admit(purpose, StepKind::Begin, method, flow, bound, None).await?;
-        let mut cx = StepContext::new(self, &step.purpose, step.bound.as_ref(), None);
+        let mut cx = step.context(step.bound.as_ref());
         let prompt = match action {
             OfferAction::Verify => self.engine.verifier(method)?.begin(&mut cx, input).await?,
             OfferAction::Enrol => self.engine.enroller(method)?.begin(&mut cx, input).await?,
@@ -178,7 +180,7 @@ impl RequestContext {
             OfferAction::Enrol => {
                 let enroller = self.engine.enroller(method)?;
                 let step = self.admit(purpose, StepKind::Answer, method, Some(flow), bound, None).await?;
-                let mut cx = StepContext::new(self, &step.purpose, step.bound.as_ref(), None);
+                let mut cx = step.context(step.bound.as_ref());
                 let confirmed = enroller.confirm(&mut cx, state, response).await;
                 let batch = cx.batch;
                 match confirmed {
@@ -220,6 +222,7 @@ impl RequestContext {
             ActionGrant::secret_hash.eq(claim.hash()),
             ActionGrant::session_id.eq(session.id),
             ActionGrant::action.eq(action),
+            ActionGrant::epoch.eq(session.principal.epoch),
         ];
         batch.take(&self.engine.grants, At::id(claim.id.into()), guards).or(&codes::STEP_UP_REQUIRED);
         batch
@@ -251,7 +254,12 @@ impl RequestContext {
         if requirement.denied().is_some() || requirement.unmet(&proved.evidence, self.now()).is_some() {
             return Err(AuthError::new(&codes::STEP_UP_REQUIRED).because("the act demands more than was proved"));
         }
+        if !proved.effects.is_empty() {
+            return Err(AuthError::new(&codes::STEP_UP_REQUIRED).because("the response proves somebody else"));
+        }
         let Proved { principal, mut batch, .. } = proved;
+        let principals = &self.engine.spine.principals;
+        batch.ensure(principals, At::id(principal.id), issuable(&principal)).or(&codes::CONFLICT);
         self.settle(&step, &mut batch);
         self.after_issue(&step, &principal, &mut batch).await?;
         Ok(Proof { principal, batch })
@@ -268,7 +276,7 @@ impl RequestContext {
         let typed = identifiers.first().map(|identifier| identifier.canonical.clone());
         let step = self.admit(Purpose::SignUp, StepKind::Answer, &method, None, None, typed).await?;
         let principal = Principal::new(self, kind);
-        let mut cx = StepContext::new(self, &step.purpose, Some(&principal), step.identifier.as_ref());
+        let mut cx = step.context(Some(&principal));
         let confirmed = enroller.confirm(&mut cx, None, response).await;
         let staged = cx.batch;
         let effect = match confirmed {
@@ -336,6 +344,13 @@ impl RequestContext {
         typed: Option<String>,
     ) -> Result<Step<'_>, AuthError> {
         let identifier = typed.as_deref().and_then(|text| self.identifier(text));
+        // Limits are per account, not per spelling, so this comes before them; it costs the same for nobody.
+        let found = match &identifier {
+            Some(identifier) if purpose == Purpose::SignIn && bound.is_none() => {
+                self.find_principal(identifier).await?
+            }
+            _ => None,
+        };
         let mut step = Step {
             cx: self,
             purpose,
@@ -345,6 +360,7 @@ impl RequestContext {
             bound,
             typed,
             identifier,
+            found,
             charges: Vec::new(),
             charged: Vec::new(),
         };
@@ -430,7 +446,7 @@ impl RequestContext {
         response: Response,
     ) -> Result<(Step<'a>, Proved), AuthError> {
         let verifier = self.engine.verifier(&step.method)?;
-        let mut cx = StepContext::new(self, &step.purpose, step.bound.as_ref(), step.identifier.as_ref());
+        let mut cx = step.context(step.bound.as_ref());
         let verdict = verifier.verify(&mut cx, state, response).await;
         let batch = cx.batch;
         let verdict = match verdict {
@@ -530,8 +546,8 @@ impl RequestContext {
 
     /// What would help: enrolled methods that bring the principal closer, or methods to set up.
     ///
-    /// Nothing may be set up before every kind of factor that the principal holds has been proved: whoever stole the
-    /// first factor must not choose the second.
+    /// Nothing may be set up before every kind of factor that the principal holds has been proved afresh: whoever stole
+    /// the first factor, or a session, must not choose the second.
     fn offers(&self, requirement: &Requirement, proved: &Proved, enrolments: &[Enrolment]) -> Vec<StoredOffer> {
         let (now, epoch) = (self.now(), proved.principal.epoch);
         let as_proof = |e: &Enrolment| {
@@ -549,8 +565,10 @@ impl RequestContext {
         let everything = with(&mut usable().map(as_proof));
         let reachable = requirement.count_unmet(&everything, now) == 0;
         let kinds = |all: &mut dyn Iterator<Item = Factors>| all.fold(Factors::NONE, Factors::and);
-        let proven = kinds(&mut proved.evidence.iter().map(|proof| proof.factors));
-        let held = kinds(&mut usable().map(|e| e.factors));
+        let fresh = proved.evidence.iter().filter(|proof| now.since(proof.at) <= FRESH);
+        let proven = kinds(&mut fresh.map(|proof| proof.factors));
+        // What this node has no verifier for is held all the same.
+        let held = kinds(&mut enrolments.iter().map(|e| e.factors));
 
         let mut offers: Vec<StoredOffer> = Vec::new();
         let mut add = |method: &MethodId, action| {
@@ -565,7 +583,7 @@ impl RequestContext {
                 add(&enrolment.method, OfferAction::Verify);
             }
         }
-        if !reachable && !proved.evidence.is_empty() && proven.contains(held) {
+        if !reachable && proven != Factors::NONE && proven.contains(held) {
             for method in self.engine.enrollers.keys() {
                 if !enrolments.iter().any(|e| e.method == *method) {
                     add(method, OfferAction::Enrol);
@@ -695,7 +713,7 @@ impl RequestContext {
         action: String,
     ) -> Result<Progress, AuthError> {
         self.conclude(&step, &mut proved)?;
-        let Proved { principal, mut batch, .. } = proved;
+        let Proved { principal, effects, mut batch, .. } = proved;
         self.after_issue(&step, &principal, &mut batch).await?;
         let secret = batch.secret(self);
         let grant = ActionGrant {
@@ -704,6 +722,8 @@ impl RequestContext {
             principal_id: principal.id,
             session_id: session,
             action: action.clone(),
+            // Effects raise the epoch in this very commit.
+            epoch: principal.epoch.saturating_add(i64::from(!effects.is_empty())),
             expires_at: self.now().plus(GRANT_LIFE),
         };
         let id = grant.id;
@@ -734,11 +754,16 @@ impl RequestContext {
     ) -> Result<Option<crate::stage::Mark>, AuthError> {
         let mut aftermath = Aftermath::new(self);
         let attempt = step.attempt();
-        for stage in &self.engine.stages {
-            stage.after(self, &End::Issued { attempt: &attempt, principal }, &mut aftermath).await?;
-        }
+        self.after(&End::Issued { attempt: &attempt, principal }, &mut aftermath).await?;
         batch.absorb(aftermath.batch);
         Ok(aftermath.mark)
+    }
+
+    async fn after(&self, end: &End<'_>, aftermath: &mut Aftermath) -> Result<(), AuthError> {
+        for stage in &self.engine.stages {
+            stage.after(self, end, aftermath).await?;
+        }
+        Ok(())
     }
 
     /// Ends a step on an error: what was judged is recorded and stays charged, what was not is given back.
@@ -746,7 +771,10 @@ impl RequestContext {
         if error.code().class == Class::Rejected {
             return self.refuse(step, principal, error).await;
         }
-        self.refund(&step).await;
+        // What the client got wrong stays charged, or asking wrongly would be free.
+        if matches!(error.code().class, Class::Internal | Class::Limited | Class::Unavailable) {
+            self.refund(&step).await;
+        }
         error
     }
 
@@ -767,17 +795,10 @@ impl RequestContext {
     ) -> Result<Option<Challenge>, AuthError> {
         tracing::debug!(code = error.code().code, reason = error.internal(), "a proof was refused");
         let mut aftermath = Aftermath::new(self);
-        // Looked up in every case, so that a refusal costs the same whatever is wrong.
-        let found = match &step.identifier {
-            Some(identifier) if step.purpose == Purpose::SignIn => self.find_principal(identifier).await?,
-            _ => None,
-        };
-        let known = principal.or_else(|| step.bound.clone()).or(found);
+        let known = principal.or_else(|| step.bound.clone()).or_else(|| step.found.clone());
         let attempt = step.attempt();
         let end = End::Refused { attempt: &attempt, principal: known.as_ref(), charged: &step.charged };
-        for stage in &self.engine.stages {
-            stage.after(self, &end, &mut aftermath).await?;
-        }
+        self.after(&end, &mut aftermath).await?;
         let mut batch = aftermath.batch;
         let pseudonym = |typed: &String| hex(&self.engine.identifier_pseudonym(step.identifier.as_ref(), typed));
         let event = || LoginFailure {
@@ -801,7 +822,9 @@ impl RequestContext {
         let receipt = match self.commit(event(), batch).await {
             Err(lost) if *lost.code() == codes::FLOW_INVALID => {
                 // Another answer was faster and used the token up; this one was judged all the same.
-                self.commit(event(), Batch::new(self)).await?;
+                let mut aftermath = Aftermath::new(self);
+                self.after(&end, &mut aftermath).await?;
+                self.commit(event(), aftermath.batch).await?;
                 return Err(lost);
             }
             committed => committed?,
@@ -823,9 +846,15 @@ impl Batch {
 }
 
 impl Step<'_> {
+    /// What a verifier or enroller sees of the step.
+    fn context<'s>(&'s self, principal: Option<&'s Principal>) -> StepContext<'s> {
+        StepContext::new(self.cx, &self.purpose, principal, self.identifier.as_ref(), self.found.as_ref())
+    }
+
     fn attempt(&self) -> Attempt<'_> {
         let engine = &self.cx.engine;
-        let subject = match (&self.bound, &self.typed) {
+        let principal = self.bound.as_ref().or(self.found.as_ref());
+        let subject = match (principal, &self.typed) {
             (Some(principal), _) => Some(engine.principal_pseudonym(principal)),
             (None, Some(typed)) => Some(engine.identifier_pseudonym(self.identifier.as_ref(), typed)),
             (None, None) => None,
@@ -836,7 +865,7 @@ impl Step<'_> {
             method: &self.method,
             subject,
             identifier: self.identifier.as_ref(),
-            principal: self.bound.as_ref(),
+            principal,
         }
     }
 

@@ -166,7 +166,8 @@ pub enum Ending {
 /// 3. `end` adds the removal to the batch, so that it lands with its record. Ending one session that is gone, or that is
 ///    another principal's, loses with [`codes::NOT_FOUND`](crate::codes::NOT_FOUND); ending several that are gone is no
 ///    error.
-/// 4. `touch` keeps the session from going idle; it writes volatile columns only, and seldom.
+/// 4. `rotate` gives the session a new secret in the batch; the one before is dead once the batch has landed.
+/// 5. `touch` keeps the session from going idle; it writes volatile columns only, and seldom.
 #[async_trait]
 pub trait SessionStore: Send + Sync + 'static {
     /// Adds a session to the issuing batch.
@@ -202,6 +203,13 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// Adds the end of sessions to a batch.
     fn end(&self, cx: &RequestContext, principal: PrincipalId, which: Ending, batch: &mut Batch);
+
+    /// Adds a new secret for the session to a batch.
+    ///
+    /// # Errors
+    ///
+    /// When the session cannot be written.
+    fn rotate(&self, cx: &RequestContext, session: &Session, batch: &mut Batch) -> Result<NewSession, AuthError>;
 
     /// Notes that the session is in use.
     ///

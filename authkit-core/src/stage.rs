@@ -107,12 +107,13 @@ pub struct Attempt<'a> {
     pub step: StepKind,
     /// The method that is used.
     pub method: &'a MethodId,
-    /// Stands for whoever the attempt is about: a pseudonym of the typed identifier, or of the bound principal. None if
-    /// the method names nobody.
+    /// Stands for whoever the attempt is about: a pseudonym of the principal, so that all its identifiers are one, or of
+    /// the typed text if that leads to nobody. None if the method names nobody.
     pub subject: Option<[u8; 32]>,
-    /// What was typed, if it could be read. Known and unknown identifiers look alike here.
+    /// What was typed, if it could be read.
     pub identifier: Option<&'a Identifier>,
-    /// Who is bound to the flow or session already.
+    /// Who is bound to the flow or session already, or to whom the identifier leads. Nothing is proved; what the caller
+    /// is told must not depend on whether there is somebody.
     pub principal: Option<&'a Principal>,
 }
 

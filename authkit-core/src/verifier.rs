@@ -147,6 +147,8 @@ pub struct StepContext<'a> {
     pub principal: Option<&'a Principal>,
     /// What the response named, if it could be read.
     pub identifier: Option<&'a Identifier>,
+    /// To whom that leads, in any status; looked up once for all.
+    pub found: Option<&'a Principal>,
     /// What lands in the commit that decides; dropped if the step is refused.
     pub batch: Batch,
 }
@@ -157,8 +159,9 @@ impl<'a> StepContext<'a> {
         purpose: &'a Purpose,
         principal: Option<&'a Principal>,
         identifier: Option<&'a Identifier>,
+        found: Option<&'a Principal>,
     ) -> Self {
-        Self { request, purpose, principal, identifier, batch: Batch::new(request) }
+        Self { request, purpose, principal, identifier, found, batch: Batch::new(request) }
     }
 }
 

@@ -49,8 +49,10 @@ async fn change_password(keeper: &Keeper, call: &Call, input: ChangeInput) -> Re
     let principal = proof.spend(&mut batch);
     keeper.replace(cx, &old, hash, &mut batch);
     batch.raise_epoch(cx, &principal, EndSessions::Others(session));
-    cx.commit(PasswordChanged { principal: principal.id, session: session.id }, batch).await?;
-    Ok(Reply::no_content())
+    // Whoever copied the session before is out, too.
+    let event = PasswordChanged { principal: principal.id, session: session.id };
+    let tokens = cx.commit_and_rotate(event, batch, session).await?;
+    Ok(Reply::no_content().start(tokens))
 }
 
 /// Both are the client's own words, so the time that this takes tells nothing.

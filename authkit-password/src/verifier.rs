@@ -47,11 +47,7 @@ impl CredentialVerifier for PasswordVerifier {
         _: Option<()>,
         response: PasswordResponse,
     ) -> Result<Verdict, AuthError> {
-        let principal = match (cx.principal, cx.identifier) {
-            (Some(bound), _) => Some(bound.clone()),
-            (None, Some(identifier)) => cx.find_principal(identifier).await?,
-            (None, None) => None,
-        };
+        let principal = cx.principal.or(cx.found).cloned();
         let row = self.0.find(cx, principal.as_ref().map(|principal| principal.id)).await?;
         let verification = self.0.compare(cx, &response.password, row.as_ref()).await?;
         let (principal, row, rehash) = match (principal, row, verification) {

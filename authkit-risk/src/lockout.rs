@@ -27,19 +27,13 @@ pub(crate) struct Lockouts {
 }
 
 impl Lockouts {
-    /// The device, if whoever the attempt is about is known on it. Only a genuine mark costs a read, and that the same
-    /// for identifiers that lead to nobody.
-    async fn device(&self, cx: &RequestContext, attempt: &Attempt<'_>) -> Result<Option<DeviceId>, AuthError> {
+    /// The device, if whoever the attempt is about is known on it.
+    fn device(&self, cx: &RequestContext, attempt: &Attempt<'_>) -> Option<DeviceId> {
         let known = self.devices.read(cx);
         if known.is_empty() {
-            return Ok(None);
+            return None;
         }
-        let principal = match (attempt.principal, attempt.identifier) {
-            (Some(bound), _) => Some(bound.id),
-            (None, Some(identifier)) => cx.find_principal(identifier).await?.map(|principal| principal.id),
-            (None, None) => None,
-        };
-        Ok(principal.and_then(|principal| self.devices.of(cx, &known, principal)))
+        attempt.principal.and_then(|principal| self.devices.of(cx, &known, principal.id))
     }
 
     /// Records a lock in the commit of the failure that brought it about, with the same writes whether or not the
@@ -98,7 +92,7 @@ impl Stage for Lockouts {
         let Some(subject) = guessable(attempt) else {
             return Ok(Admission::Pass(Vec::new()));
         };
-        let charges = match self.device(cx, attempt).await? {
+        let charges = match self.device(cx, attempt) {
             Some(device) => self.plan.charges(&subject, Place::Device(&device), cx.now()),
             None => self.plan.charges(&subject, Place::Client(&client(cx)), cx.now()),
         };

@@ -129,6 +129,14 @@ impl SessionStore for RowSessions {
         }
     }
 
+    fn rotate(&self, cx: &RequestContext, session: &Session, batch: &mut Batch) -> Result<NewSession, AuthError> {
+        let secret = batch.secret(cx);
+        let own = [SessionRow::principal_id.eq(session.principal.id)];
+        let changes = [SessionRow::secret_hash.set(secret.hash())];
+        batch.update(&self.rows, At::id(session.id), own, changes).or(&codes::UNAUTHENTICATED);
+        Ok(NewSession { session: session.clone(), secret })
+    }
+
     async fn touch(&self, cx: &RequestContext, session: &Session) -> Result<(), AuthError> {
         if cx.now().since(session.last_seen_at) < TOUCH_EVERY {
             return Ok(());

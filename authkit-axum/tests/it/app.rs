@@ -260,6 +260,15 @@ impl SessionStore for Nobody {
 
     fn end(&self, _: &RequestContext, _: authkit_core::PrincipalId, _: Ending, _: &mut Batch) {}
 
+    fn rotate(
+        &self,
+        cx: &RequestContext,
+        session: &authkit_core::Session,
+        batch: &mut Batch,
+    ) -> Result<NewSession, AuthError> {
+        Ok(NewSession { session: session.clone(), secret: batch.secret(cx) })
+    }
+
     async fn touch(&self, _: &RequestContext, _: &authkit_core::Session) -> Result<(), AuthError> {
         Ok(())
     }

@@ -223,6 +223,10 @@ impl SessionStore for Nowhere {
 
     fn end(&self, _: &RequestContext, _: PrincipalId, _: Ending, _: &mut Batch) {}
 
+    fn rotate(&self, cx: &RequestContext, session: &Session, batch: &mut Batch) -> Result<NewSession, AuthError> {
+        Ok(NewSession { session: session.clone(), secret: batch.secret(cx) })
+    }
+
     async fn touch(&self, _: &RequestContext, _: &Session) -> Result<(), AuthError> {
         Ok(())
     }

@@ -1,13 +1,21 @@
 //! What somebody tries who has read the source: a stolen cookie, a known password, many addresses.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as expected"
+)]
+
 use std::{net::IpAddr, ops::Bound, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use authkit_account::{AccountAdmin, Accounts, SignUpPolicy};
 use authkit_core::{
-    Aal, Ability, About, Act, Admission, Aftermath, Attempt, AuditEvent, AuthError, Batch, Condition, Direction, End, EndSessions, Factors, FlowView, Manifest,
-    MethodId, OfferAction, Order, Outcome, Plugin, Principal, PrincipalId, PrincipalKind, Problem, Progress, Purpose, Query,
-    Registrar, RequestContext, Requirement, Scope, SecretText, Session, Shape, Signals, Stage, StageId, TenantId, Timestamp, codes,
+    Aal, Ability, About, Act, Admission, Aftermath, Attempt, AuditEvent, AuthError, Batch, Condition, Direction, End,
+    EndSessions, Factors, FlowView, Manifest, MethodId, OfferAction, Order, Outcome, Plugin, Principal, PrincipalId,
+    PrincipalKind, Problem, Progress, Purpose, Query, Registrar, RequestContext, Requirement, Scope, SecretText,
+    Session, Shape, Signals, Stage, StageId, TenantId, Timestamp, codes,
 };
 use authkit_password::PasswordAdmin;
 use authkit_risk::{LockStep, Lockout, LockoutAdmin, Throttle};
@@ -251,6 +259,28 @@ on_each_store! {
             }
         }
         assert_eq!(evaluated(&world).await, 10, "one password, one budget");
+    }
+
+    async fn the_failure_that_fills_a_lock_is_recorded_even_if_it_loses_the_flow(backend) {
+        for _ in 0..100 {
+            // The right password before it is one attempt, too.
+            let lockout = Lockout::fixed_15().steps([]).account_steps([]).hard_stop(3);
+            let throttle = Throttle::default().lockout(lockout);
+            let world = World::builder(backend).plugin(SecondFactor).plugin(DemandSecondFactor).throttle(throttle);
+            let world = Arc::new(world.build().await);
+            let id = world.sign_up("ada@example.com").await;
+            let (flow, _) = enrolled(&world, "ada@example.com").await;
+            let mut both = tokio::task::JoinSet::new();
+            for _ in 0..2 {
+                let (world, flow) = (world.clone(), flow.clone());
+                both.spawn(async move { world.cx().answer(&flow, &CODES, json!({ "code": "no" })).await.is_ok() });
+            }
+            both.join_all().await;
+            let events = world.events_of(id).await;
+            let failures = events.iter().filter(|kind| *kind == "login_failure").count();
+            let locks = events.iter().filter(|kind| *kind == "account_locked").count();
+            assert_eq!(locks, usize::from(failures == 2), "{events:?}");
+        }
     }
 
     async fn an_address_locked_before_its_owner_signs_up_can_be_unlocked(backend) {

@@ -118,14 +118,16 @@ on_each_store! {
             async |(world, token): &(World, String)| {
                 let mut browser = world.browser();
                 browser.cookies.insert("authkit_session".to_owned(), token.clone());
-                browser.post("/v1/account/change-password", change(PASSWORD, OTHER_PASSWORD)).await.status
+                let status = browser.post("/v1/account/change-password", change(PASSWORD, OTHER_PASSWORD)).await.status;
+                (status, browser.is_signed_in().await)
             },
             async |(world, token): &(World, String), output| {
                 let state = state(world).await;
                 assert_eq!(state.sessions, 2 - state.changes, "others end if and only if it changed");
-                assert!(world.cx().authenticate(token).await.unwrap().is_some());
-                if let Some(status) = output {
-                    assert_eq!((status, state.changes), (204, 1));
+                let alive = world.cx().authenticate(token).await.unwrap().is_some();
+                assert_eq!(alive, state.changes == 0, "the token before is dead if and only if it changed");
+                if let Some((status, signed_in)) = output {
+                    assert_eq!((status, state.changes, signed_in), (204, 1, true));
                 }
                 let (valid, void) =
                     if state.changes == 1 { (OTHER_PASSWORD, PASSWORD) } else { (PASSWORD, OTHER_PASSWORD) };
