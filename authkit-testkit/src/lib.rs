@@ -3,6 +3,7 @@
 mod drop_at;
 mod faulty;
 mod kill;
+mod no_sessions;
 mod sign_in;
 mod slots;
 #[doc(hidden)]
@@ -12,6 +13,7 @@ pub use crate::{
     drop_at::drop_at_every_await,
     faulty::{Answer, Counted, Fault, Faulty},
     kill::{commit_until_killed, verify_after_kill},
+    no_sessions::NoSessions,
     sign_in::{TestSignIn, sign_in_as},
     slots::{Mailbox, SeededRng, TestClock},
 };

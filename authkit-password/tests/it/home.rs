@@ -4,16 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use authkit_core::{
-    About, Act, At, AuditEvent, AuthError, AuthManager, Batch, Call, Client, Collection, Cursor, Def, Ending, Entity,
-    Get, Grant, Identifier, IdentifierKind, Issue, JoinedReader, Json, KeyRing, Lookup, Manifest, MethodId, NewSession,
-    Op, Outcome, Page, Plugin, Principal, PrincipalId, PrincipalKind, PrincipalRow, Problem, Progress, Receipt,
-    Registrar, Reply, RequestContext, Scope, Session, SessionId, SessionStore, SessionSummary, SessionTimes, Set,
-    Shape, SignUp, SignedIn, Status, Store, TenantId, TokenClaim, TokenKind, TokenStrategy, Tokens, UserStore, Value,
-    codes, id_type,
+    About, Act, At, AuditEvent, AuthError, AuthManager, Batch, Call, Client, Collection, Def, Entity, Get, Identifier,
+    IdentifierKind, JoinedReader, KeyRing, Lookup, Manifest, MethodId, Op, Outcome, Plugin, Principal, PrincipalId,
+    PrincipalKind, PrincipalRow, Problem, Progress, Registrar, Reply, RequestContext, Scope, Session, Set, Shape,
+    SignUp, SignedIn, Status, Store, TenantId, UserStore, Value, codes, id_type,
 };
 use authkit_password::Passwords;
 use authkit_store_memory::MemoryStore;
-use authkit_testkit::{Faulty, SeededRng, TestClock};
+use authkit_testkit::{Faulty, NoSessions, SeededRng, TestClock};
 use serde::Serialize;
 use serde_json::{Value as JsonValue, json};
 
@@ -40,6 +38,7 @@ impl World {
             .store(store.clone())
             .clock(TestClock::default())
             .rng(SeededRng::new(1))
+            .plugin(NoSessions::default())
             .plugin(Home)
             .plugin(passwords)
             .build()
@@ -166,8 +165,6 @@ impl Plugin for Home {
         registrar.user_store(names.clone());
         registrar.provide(names);
         registrar.identifier_kind(Arc::new(Name));
-        registrar.session_store(Arc::new(Nowhere));
-        registrar.token_strategy(Arc::new(Tickets(TokenKind::new(registrar.keys(), "home"))));
         Ok(())
     }
 }
@@ -228,56 +225,6 @@ impl UserStore for Names {
             batch.insert(&self.rows, row).or(&codes::CONFLICT);
         }
         Ok(())
-    }
-}
-
-/// Issues sessions and keeps none; `tests/end-to-end` is where they live.
-struct Nowhere;
-
-#[async_trait]
-impl SessionStore for Nowhere {
-    fn insert(&self, cx: &RequestContext, grant: &Grant, batch: &mut Batch) -> Result<NewSession, AuthError> {
-        let evidence = Json::new(&grant.evidence)?;
-        let (principal, amr) = (grant.principal.clone(), grant.amr.join(" "));
-        let times = SessionTimes { created_at: cx.now(), last_seen_at: cx.now(), expires_at: cx.now() };
-        let session = Session::new(cx.new_id(), principal, grant.aal, amr, evidence, times);
-        Ok(NewSession { session, secret: batch.secret(cx) })
-    }
-
-    async fn find(&self, _: &RequestContext, _: SessionId, _: &TokenClaim) -> Result<Option<Session>, AuthError> {
-        Ok(None)
-    }
-
-    async fn list(
-        &self,
-        _: &RequestContext,
-        _: PrincipalId,
-        _: Option<Cursor>,
-    ) -> Result<Page<SessionSummary>, AuthError> {
-        Err(AuthError::new(&codes::NOT_FOUND))
-    }
-
-    fn end(&self, _: &RequestContext, _: PrincipalId, _: Ending, _: &mut Batch) {}
-
-    fn rotate(&self, cx: &RequestContext, session: &Session, batch: &mut Batch) -> Result<NewSession, AuthError> {
-        Ok(NewSession { session: session.clone(), secret: batch.secret(cx) })
-    }
-
-    async fn touch(&self, _: &RequestContext, _: &Session) -> Result<(), AuthError> {
-        Ok(())
-    }
-}
-
-struct Tickets(TokenKind);
-
-#[async_trait]
-impl TokenStrategy for Tickets {
-    fn mint(&self, new: &NewSession, receipt: &Receipt<Issue>) -> Result<Tokens, AuthError> {
-        Ok(Tokens::new(receipt.token(&self.0, new.session.id, &new.secret)?, new.session.expires_at))
-    }
-
-    async fn authenticate(&self, _: &RequestContext, _: &str) -> Result<Option<Session>, AuthError> {
-        Ok(None)
     }
 }
 

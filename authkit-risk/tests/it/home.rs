@@ -9,15 +9,14 @@ use std::{
 
 use async_trait::async_trait;
 use authkit_core::{
-    About, Act, AuditEvent, AuthError, AuthManager, Batch, Builder, Client, CredentialVerifier, Cursor, Effect, Ending,
-    Evidence, Factors, Grant, Id, Identifier, IdentifierKind, Issue, Json, KeyRing, Manifest, MethodId, NewSession,
-    Outcome, Page, Plugin, Principal, PrincipalId, PrincipalKind, Problem, Progress, Prompt, Receipt, Registrar,
-    RequestContext, SecretText, Session, SessionId, SessionStore, SessionSummary, SessionTimes, SignedIn, StepContext,
-    TokenClaim, TokenKind, TokenStrategy, Tokens, UserStore, Verdict, codes,
+    About, Act, AuditEvent, AuthError, AuthManager, Batch, Builder, Client, CredentialVerifier, Effect, Evidence,
+    Factors, Id, Identifier, IdentifierKind, KeyRing, Manifest, MethodId, Outcome, Plugin, Principal, PrincipalId,
+    PrincipalKind, Problem, Progress, Prompt, Registrar, RequestContext, SecretText, SignedIn, StepContext, UserStore,
+    Verdict, codes,
 };
 use authkit_risk::{LockoutAdmin, Throttle};
 use authkit_store_memory::MemoryStore;
-use authkit_testkit::{Faulty, SeededRng, TestClock};
+use authkit_testkit::{Faulty, NoSessions, SeededRng, TestClock};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -51,6 +50,7 @@ pub(crate) fn builder() -> Builder {
     AuthManager::builder()
         .public_url("http://localhost:3000")
         .keys(KeyRing::new([std::array::from_fn(|at| at as u8 * 7)]).unwrap())
+        .plugin(NoSessions::default())
         .plugin(Home::default())
 }
 
@@ -119,8 +119,6 @@ impl Plugin for Home {
         registrar.provide(self.names.clone());
         registrar.identifier_kind(Arc::new(Name));
         registrar.verifier(Arc::new(Words));
-        registrar.session_store(Arc::new(Nowhere));
-        registrar.token_strategy(Arc::new(Tickets(TokenKind::new(registrar.keys(), "home"))));
         Ok(())
     }
 }
@@ -192,56 +190,6 @@ impl CredentialVerifier for Words {
 
     fn apply(&self, _: &RequestContext, _: &Principal, _: &Effect, _: &mut Batch) -> Result<(), AuthError> {
         Err(AuthError::new(&codes::INTERNAL))
-    }
-}
-
-/// Issues sessions and keeps none.
-struct Nowhere;
-
-#[async_trait]
-impl SessionStore for Nowhere {
-    fn insert(&self, cx: &RequestContext, grant: &Grant, batch: &mut Batch) -> Result<NewSession, AuthError> {
-        let evidence = Json::new(&grant.evidence)?;
-        let (principal, amr) = (grant.principal.clone(), grant.amr.join(" "));
-        let times = SessionTimes { created_at: cx.now(), last_seen_at: cx.now(), expires_at: cx.now() };
-        let session = Session::new(cx.new_id(), principal, grant.aal, amr, evidence, times);
-        Ok(NewSession { session, secret: batch.secret(cx) })
-    }
-
-    async fn find(&self, _: &RequestContext, _: SessionId, _: &TokenClaim) -> Result<Option<Session>, AuthError> {
-        Ok(None)
-    }
-
-    async fn list(
-        &self,
-        _: &RequestContext,
-        _: PrincipalId,
-        _: Option<Cursor>,
-    ) -> Result<Page<SessionSummary>, AuthError> {
-        Err(AuthError::new(&codes::NOT_FOUND))
-    }
-
-    fn end(&self, _: &RequestContext, _: PrincipalId, _: Ending, _: &mut Batch) {}
-
-    fn rotate(&self, cx: &RequestContext, session: &Session, batch: &mut Batch) -> Result<NewSession, AuthError> {
-        Ok(NewSession { session: session.clone(), secret: batch.secret(cx) })
-    }
-
-    async fn touch(&self, _: &RequestContext, _: &Session) -> Result<(), AuthError> {
-        Ok(())
-    }
-}
-
-struct Tickets(TokenKind);
-
-#[async_trait]
-impl TokenStrategy for Tickets {
-    fn mint(&self, new: &NewSession, receipt: &Receipt<Issue>) -> Result<Tokens, AuthError> {
-        Ok(Tokens::new(receipt.token(&self.0, new.session.id, &new.secret)?, new.session.expires_at))
-    }
-
-    async fn authenticate(&self, _: &RequestContext, _: &str) -> Result<Option<Session>, AuthError> {
-        Ok(None)
     }
 }
 
