@@ -74,7 +74,7 @@ where
             Some(carried) if carried.edge.serves_same(&self.edge) => (carried.clone(), Span::none()),
             _ => {
                 let carried = Arc::new(Carried::new(self.edge.clone(), &parts));
-                let span = carried.span(&parts);
+                let span = carried.span.clone();
                 parts.extensions.insert(carried.clone());
                 (carried, span)
             }
@@ -93,13 +93,15 @@ where
 pub(crate) struct Carried {
     pub(crate) edge: Arc<Edge>,
     pub(crate) cx: RequestContext,
+    span: Span,
     session: OnceLock<Option<Arc<Session>>>,
 }
 
 impl Carried {
     fn new(edge: Arc<Edge>, parts: &Parts) -> Self {
         let cx = edge.auth.request(client::describe(&edge, parts));
-        Self { edge, cx, session: OnceLock::new() }
+        let span = Self::span(&cx, parts);
+        Self { edge, cx, span, session: OnceLock::new() }
     }
 
     pub(crate) fn of(parts: &Parts) -> Option<&Arc<Self>> {
@@ -119,6 +121,9 @@ impl Carried {
             Some(token) => self.cx.authenticate(token).await?.map(Arc::new),
             None => None,
         };
+        if let Some(session) = &found {
+            self.span.record("principal", tracing::field::display(session.principal.id));
+        }
         Ok(self.session.get_or_init(|| found).clone())
     }
 
@@ -159,13 +164,14 @@ impl Carried {
     }
 
     /// Never the URL: its query may hold what belongs into no log.
-    fn span(&self, parts: &Parts) -> Span {
+    fn span(cx: &RequestContext, parts: &Parts) -> Span {
         tracing::info_span!(
             "authkit.request",
-            request_id = self.request_id(),
+            request_id = cx.client().request_id.as_deref(),
             method = parts.method.as_str(),
             path = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str),
-            tenant = %self.cx.tenant(),
+            tenant = %cx.tenant(),
+            principal = tracing::field::Empty,
         )
     }
 }

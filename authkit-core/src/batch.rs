@@ -156,6 +156,10 @@ impl Batch {
         self.records.push(Draft::of(event));
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Adds what another batch of the same request was to write, with its secrets left out.
     pub(crate) fn absorb(&mut self, other: Self) {
         self.entries.extend(other.entries);

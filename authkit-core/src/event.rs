@@ -41,7 +41,7 @@ events! {
         /// What it proves itself with.
         method: MethodId,
     }
-    /// A sign-up was refused because an identifier is taken or the sign-up is not open to it.
+    /// A sign-up was refused because an identifier is taken.
     SignUpRefused = "signup_refused", Withdraws, |self| About::new(Outcome::Failure), {
         /// Why.
         reason: &'static str,

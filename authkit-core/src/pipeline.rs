@@ -283,39 +283,44 @@ impl RequestContext {
             Ok(effect) => effect,
             Err(error) => return Err(self.turn_down(step, None, error).await),
         };
+        batch.absorb(staged);
+        batch.add_principal(self, &principal);
+        self.engine.users.insert(self, &principal, &identifiers, &mut batch)?;
+        self.engine.verifier(&method)?.apply(self, &principal, &effect, &mut batch)?;
         // Looked up in every case, so that a taken identifier costs what a free one does; the commit is what decides.
         let mut taken = false;
         for identifier in &identifiers {
             taken |= self.find_principal(identifier).await?.is_some();
         }
         if taken {
-            self.refuse_sign_up("taken", identifiers.first()).await?;
+            self.refuse_sign_up(identifiers.first(), self.decoys(batch.len())).await?;
             return Err(AuthError::new(&codes::CONFLICT).because("the identifier is taken"));
         }
-        batch.absorb(staged);
-        batch.add_principal(self, &principal);
-        self.engine.users.insert(self, &principal, &identifiers, &mut batch)?;
-        self.engine.verifier(&method)?.apply(self, &principal, &effect, &mut batch)?;
         let event = SignedUp { principal: principal.id, principal_kind: kind, method };
         match self.commit(event, batch).await {
             Ok(_) => Ok(principal),
             Err(error) if error.code().class == Class::Conflict => {
-                self.refuse_sign_up("taken", identifiers.first()).await?;
+                self.refuse_sign_up(identifiers.first(), Batch::new(self)).await?;
                 Err(error)
             }
             Err(error) => Err(error),
         }
     }
 
-    /// Records that a sign-up was refused.
-    ///
-    /// # Errors
-    ///
-    /// When the record cannot be written.
-    pub async fn refuse_sign_up(&self, reason: &'static str, identifier: Option<&Identifier>) -> Result<(), AuthError> {
+    async fn refuse_sign_up(&self, identifier: Option<&Identifier>, batch: Batch) -> Result<(), AuthError> {
         let pseudonym = |id: &Identifier| hex(&self.engine.identifier_pseudonym(Some(id), ""));
-        let event = SignUpRefused { reason, identifier: identifier.map(pseudonym) };
-        self.commit(event, Batch::new(self)).await.map(drop)
+        let event = SignUpRefused { reason: "taken", identifier: identifier.map(pseudonym) };
+        self.commit(event, batch).await.map(drop)
+    }
+
+    /// Rows that mean nothing and are gone at once: they take the time that as many real ones would.
+    fn decoys(&self, count: usize) -> Batch {
+        let mut batch = Batch::new(self);
+        for _ in 0..count {
+            let row = Counter { id: self.new_id(), key: self.random(), value: 0, expires_at: self.now() };
+            batch.insert(&self.engine.counters, row).or(&codes::CONFLICT);
+        }
+        batch
     }
 
     /// Finds the living session that a token shows, in one store call.
