@@ -1,0 +1,277 @@
+//! What a response proves, what is demanded, and what is issued.
+
+use serde_json::Value as JsonValue;
+
+use super::{FRESH, GRANT_LIFE, Proved, Step, issuable};
+use crate::{
+    batch::{Batch, Receipt},
+    collection::At,
+    context::RequestContext,
+    error::{AuthError, codes},
+    event::{ActionGranted, LoginSuccess},
+    evidence::{Aal, Evidence, Factors, MethodId, attained, references},
+    flow::{ActionGrant, FlowRow, FlowState, OfferAction, Purpose, StoredOffer},
+    principal::{Enrolment, Principal, PrincipalRow, Status},
+    requirement::{Condition, Requirement},
+    session::{Grant, Issue, Progress, SignedIn},
+    stage::{Aftermath, End, FlowView, Signals},
+    verifier::{Effect, Response, Verdict},
+};
+
+impl RequestContext {
+    /// Verifies a response; what is not judged is given back, what is refused is recorded.
+    pub(super) async fn verify<'a>(
+        &self,
+        step: Step<'a>,
+        state: Option<JsonValue>,
+        response: Response,
+    ) -> Result<(Step<'a>, Proved), AuthError> {
+        let verifier = self.engine.verifier(&step.method)?;
+        let mut cx = step.context(step.bound.as_ref());
+        let verdict = verifier.verify(&mut cx, state, response).await;
+        let batch = cx.batch;
+        let verdict = match verdict {
+            Ok(verdict) => verdict,
+            Err(error) => return Err(self.turn_down(step, None, error).await),
+        };
+        let (principal, evidence, effects, reason) = match verdict {
+            Verdict::Proven { principal, evidence } => (principal, vec![evidence], Vec::new(), "sign_in"),
+            Verdict::ProveFirst { candidate, effect, reason } => (candidate, Vec::new(), vec![effect], reason),
+        };
+        let refusal = match &step.bound {
+            Some(bound) if bound.id != principal.id => Some("a proof of another principal"),
+            _ if principal.status != Status::Active => Some("the principal is not active"),
+            _ if evidence.iter().any(|proof| proof.epoch != principal.epoch) => Some("a proof of another epoch"),
+            _ => None,
+        };
+        if let Some(reason) = refusal {
+            let error = AuthError::new(&codes::REJECTED).because(reason);
+            return Err(self.turn_down(step, Some(principal), error).await);
+        }
+        Ok((step, Proved { principal, evidence, effects, batch, reason }))
+    }
+
+    pub(super) async fn judge(
+        &self,
+        step: Step<'_>,
+        state: Option<JsonValue>,
+        response: Response,
+    ) -> Result<Progress, AuthError> {
+        let (step, proved) = self.verify(step, state, response).await?;
+        self.decide(step, proved).await
+    }
+
+    pub(super) async fn enrolled(&self, step: Step<'_>, effect: Effect, batch: Batch) -> Result<Progress, AuthError> {
+        let Some(principal) = step.bound.clone() else {
+            return Err(AuthError::new(&codes::FLOW_INVALID).because("an enrolment for nobody"));
+        };
+        let evidence = effect.evidence.clone().into_iter().collect();
+        self.decide(step, Proved { principal, evidence, effects: vec![effect], batch, reason: "sign_in" }).await
+    }
+
+    /// Everything that is demanded: a proof at least, a fresh one for an action, and what the stages say.
+    pub(super) async fn requirement(
+        &self,
+        step: &Step<'_>,
+        proved: &Proved,
+        enrolments: &[Enrolment],
+    ) -> Result<(Requirement, Signals), AuthError> {
+        let view =
+            FlowView { purpose: &step.purpose, principal: &proved.principal, evidence: &proved.evidence, enrolments };
+        let mut signals = Signals::default();
+        for stage in &self.engine.stages {
+            stage.assess(self, &view, &mut signals).await?;
+        }
+        let base = match step.purpose {
+            Purpose::StepUp { .. } => Condition::level(Aal::Aal1).within(FRESH),
+            _ => Condition::level(Aal::Aal1),
+        };
+        let mut requirement = Requirement::of(proved.reason, base);
+        for stage in &self.engine.stages {
+            requirement = requirement.join(stage.decide(self, &view, &signals).await?);
+        }
+        Ok((requirement, signals))
+    }
+
+    pub(super) async fn decide(&self, step: Step<'_>, mut proved: Proved) -> Result<Progress, AuthError> {
+        if let Some(flow) = &step.flow {
+            proved.evidence.splice(0..0, flow.state.evidence.iter().cloned());
+            proved.effects.splice(0..0, flow.state.effects.iter().cloned());
+        }
+        if proved.evidence.iter().any(|proof| proof.epoch != proved.principal.epoch) {
+            let error = AuthError::new(&codes::FLOW_INVALID).because("the credentials changed since the flow began");
+            return Err(self.turn_down(step, Some(proved.principal), error).await);
+        }
+        let enrolments = self.enrolments(proved.principal.id).await?;
+        let (requirement, signals) = self.requirement(&step, &proved, &enrolments).await?;
+        if let Some(reason) = requirement.denied() {
+            let error = AuthError::new(&codes::DENIED).because(reason);
+            return Err(self.refuse(step, Some(proved.principal), error).await);
+        }
+        let Some(unmet) = requirement.unmet(&proved.evidence, self.now()) else {
+            return match &step.purpose {
+                Purpose::StepUp { session, action } => {
+                    let (session, action) = (*session, action.clone());
+                    self.permit(step, proved, session, action).await
+                }
+                _ => self.issue(step, proved, &signals).await,
+            };
+        };
+        let reason = unmet.reason;
+        let offers = self.offers(&requirement, &proved, &enrolments);
+        if offers.is_empty() {
+            let error = AuthError::new(&codes::UNREACHABLE).because(reason);
+            return Err(self.refuse(step, Some(proved.principal), error).await);
+        }
+        let Proved { principal, evidence, effects, batch, .. } = proved;
+        let owed = step.owed();
+        let state =
+            FlowState { purpose: step.purpose.clone(), evidence, effects, offers, owed, reason: reason.to_owned() };
+        Ok(Progress::Challenged(self.suspend(step, Some(&principal), state, batch).await?))
+    }
+
+    /// What would help: enrolled methods that bring the principal closer, or methods to set up.
+    ///
+    /// Nothing may be set up before every kind of factor that the principal holds has been proved afresh: whoever stole
+    /// the first factor, or a session, must not choose the second.
+    pub(super) fn offers(
+        &self,
+        requirement: &Requirement,
+        proved: &Proved,
+        enrolments: &[Enrolment],
+    ) -> Vec<StoredOffer> {
+        let (now, epoch) = (self.now(), proved.principal.epoch);
+        let as_proof = |e: &Enrolment| {
+            let proof = Evidence::new(e.method.clone(), e.factors, now, epoch).channel(e.channel.clone());
+            if e.phishing_resistant { proof.phishing_resistant() } else { proof }
+        };
+        let with = |more: &mut dyn Iterator<Item = Evidence>| {
+            let mut all = proved.evidence.clone();
+            all.extend(more);
+            all
+        };
+        let usable = || enrolments.iter().filter(|e| self.engine.verifiers.contains_key(&e.method));
+        let before = requirement.count_unmet(&proved.evidence, now);
+        let level = attained(&proved.evidence);
+        let everything = with(&mut usable().map(as_proof));
+        let reachable = requirement.count_unmet(&everything, now) == 0;
+        let kinds = |all: &mut dyn Iterator<Item = Factors>| all.fold(Factors::NONE, Factors::and);
+        let fresh = proved.evidence.iter().filter(|proof| now.since(proof.at) <= FRESH);
+        let proven = kinds(&mut fresh.map(|proof| proof.factors));
+        // What this node has no verifier for is held all the same.
+        let held = kinds(&mut enrolments.iter().map(|e| e.factors));
+
+        let mut offers: Vec<StoredOffer> = Vec::new();
+        let mut add = |method: &MethodId, action| {
+            if !offers.iter().any(|offer| offer.method == *method) {
+                offers.push(StoredOffer { method: method.clone(), action, prompt: JsonValue::Null, state: None });
+            }
+        };
+        for enrolment in usable() {
+            let evidence = with(&mut std::iter::once(as_proof(enrolment)));
+            let helps = requirement.count_unmet(&evidence, now) < before || attained(&evidence) > level;
+            if helps && (reachable || !proven.contains(enrolment.factors)) {
+                add(&enrolment.method, OfferAction::Verify);
+            }
+        }
+        if !reachable && proven != Factors::NONE && proven.contains(held) {
+            for method in self.engine.enrollers.keys() {
+                if !enrolments.iter().any(|e| e.method == *method) {
+                    add(method, OfferAction::Enrol);
+                }
+            }
+        }
+        offers
+    }
+
+    /// What every commit that issues something holds: the flow is used up, the principal is as it was when it was
+    /// proved, effects are applied, charges are settled.
+    pub(super) fn conclude(&self, step: &Step<'_>, proved: &mut Proved) -> Result<(), AuthError> {
+        let batch = &mut proved.batch;
+        if let Some(flow) = &step.flow {
+            let guards = [FlowRow::secret_hash.eq(flow.secret_hash)];
+            batch.take(&self.engine.flows, At::id(flow.id), guards).or(&codes::FLOW_INVALID);
+        }
+        let principals = &self.engine.spine.principals;
+        let mut changes = vec![PrincipalRow::last_login_at.set(Some(self.now())).into()];
+        if !proved.effects.is_empty() {
+            // Something was linked or enrolled: what was proved elsewhere before that counts no more.
+            changes.push(PrincipalRow::epoch.plus(1));
+        }
+        batch
+            .update(principals, At::id(proved.principal.id), issuable(&proved.principal), changes)
+            .or(&codes::REJECTED);
+        for effect in &proved.effects {
+            self.engine.verifier(&effect.method)?.apply(self, &proved.principal, effect, batch)?;
+        }
+        self.settle(step, batch);
+        Ok(())
+    }
+
+    pub(super) async fn issue(
+        &self,
+        step: Step<'_>,
+        mut proved: Proved,
+        signals: &Signals,
+    ) -> Result<Progress, AuthError> {
+        self.conclude(&step, &mut proved)?;
+        let Proved { principal, evidence, mut batch, .. } = proved;
+        let amr = references(&evidence);
+        let aal = attained(&evidence).ok_or(AuthError::new(&codes::INTERNAL).because("nothing was proved"))?;
+        let grant = Grant { principal, evidence, aal, amr };
+        let new = self.engine.sessions.insert(self, &grant, &mut batch)?;
+        let mark = self.after_issue(&step, &grant.principal, &mut batch).await?;
+        let event = LoginSuccess {
+            principal: grant.principal.id,
+            session: new.session.id,
+            flow: step.flow.as_ref().map(|flow| flow.id),
+            method: step.method.clone(),
+            assurance: grant.aal,
+            amr: grant.amr,
+            signals: signals.iter().collect(),
+        };
+        let receipt: Receipt<Issue> = self.commit(event, batch).await?.retype();
+        let tokens = self.engine.tokens.mint(&new, &receipt)?;
+        Ok(Progress::SignedIn(Box::new(SignedIn::new(new.session, tokens, mark))))
+    }
+
+    pub(super) async fn permit(
+        &self,
+        step: Step<'_>,
+        mut proved: Proved,
+        session: crate::id::SessionId,
+        action: String,
+    ) -> Result<Progress, AuthError> {
+        self.conclude(&step, &mut proved)?;
+        let Proved { principal, effects, mut batch, .. } = proved;
+        self.after_issue(&step, &principal, &mut batch).await?;
+        let secret = batch.secret(self);
+        let grant = ActionGrant {
+            id: self.new_id(),
+            secret_hash: secret.hash(),
+            principal_id: principal.id,
+            session_id: session,
+            action: action.clone(),
+            // Effects raise the epoch in this very commit.
+            epoch: principal.epoch.saturating_add(i64::from(!effects.is_empty())),
+            expires_at: self.now().plus(GRANT_LIFE),
+        };
+        let id = grant.id;
+        batch.insert(&self.engine.grants, grant).or(&codes::CONFLICT);
+        let receipt = self.commit(ActionGranted { principal: principal.id, session, action }, batch).await?;
+        Ok(Progress::Granted(receipt.token(&self.engine.grant_tokens, id, &secret)?))
+    }
+
+    pub(super) async fn after_issue(
+        &self,
+        step: &Step<'_>,
+        principal: &Principal,
+        batch: &mut Batch,
+    ) -> Result<Option<crate::stage::Mark>, AuthError> {
+        let mut aftermath = Aftermath::new(self);
+        let attempt = step.attempt();
+        self.after(&End::Issued { attempt: &attempt, principal }, &mut aftermath).await?;
+        batch.absorb(aftermath.batch);
+        Ok(aftermath.mark)
+    }
+}
