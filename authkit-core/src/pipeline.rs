@@ -80,6 +80,7 @@ pub struct Proof {
     /// Who, as of this request.
     pub principal: Principal,
     batch: Batch,
+    charges: Vec<Charge>,
 }
 
 impl Proof {
@@ -87,6 +88,11 @@ impl Proof {
     pub fn spend(self, batch: &mut Batch) -> Principal {
         batch.absorb(self.batch);
         self.principal
+    }
+
+    /// Gives back what the proof was charged, because the act does not come about.
+    pub async fn release(self, cx: &RequestContext) {
+        cx.refund(&self.charges).await;
     }
 }
 
@@ -129,10 +135,14 @@ impl RequestContext {
         let step = self.admit(purpose, StepKind::Begin, method, flow, bound, None).await?;
         let mut cx = step.context(step.bound.as_ref());
         let prompt = match action {
-            OfferAction::Verify => self.engine.verifier(method)?.begin(&mut cx, input).await?,
-            OfferAction::Enrol => self.engine.enroller(method)?.begin(&mut cx, input).await?,
+            OfferAction::Verify => self.engine.verifier(method)?.begin(&mut cx, input).await,
+            OfferAction::Enrol => self.engine.enroller(method)?.begin(&mut cx, input).await,
         };
         let batch = cx.batch;
+        let prompt = match prompt {
+            Ok(prompt) => prompt,
+            Err(error) => return Err(self.turn_down(step, None, error).await),
+        };
         let begun = StoredOffer { method: method.clone(), action, prompt: prompt.public, state: Some(prompt.state) };
         let mut state = match &step.flow {
             Some(flow) => flow.state.clone(),
@@ -147,6 +157,7 @@ impl RequestContext {
         };
         state.offers.retain(|offer| offer.method != *method || offer.action != action);
         state.offers.push(begun);
+        state.owed = step.owed();
         let principal = step.bound.clone();
         self.suspend(step, principal.as_ref(), state, batch).await
     }
@@ -169,7 +180,7 @@ impl RequestContext {
             }
             OfferAction::Enrol => {
                 let enroller = self.engine.enroller(method)?;
-                let step = self.admit(purpose, StepKind::Answer, method, Some(flow), bound, None).await?;
+                let step = self.admit(purpose, StepKind::Enrol, method, Some(flow), bound, None).await?;
                 let mut cx = step.context(step.bound.as_ref());
                 let confirmed = enroller.confirm(&mut cx, state, response).await;
                 let batch = cx.batch;
@@ -242,6 +253,7 @@ impl RequestContext {
         let enrolments = self.enrolments(proved.principal.id).await?;
         let (requirement, _) = self.requirement(&step, &proved, &enrolments).await?;
         if requirement.denied().is_some() || requirement.unmet(&proved.evidence, self.now()).is_some() {
+            self.refund(&step.charges).await;
             return Err(AuthError::new(&codes::STEP_UP_REQUIRED).because("the act demands more than was proved"));
         }
         if !proved.effects.is_empty() {
@@ -252,7 +264,7 @@ impl RequestContext {
         batch.ensure(principals, At::id(principal.id), issuable(&principal)).or(&codes::CONFLICT);
         self.settle(&step, &mut batch);
         self.after_issue(&step, &principal, &mut batch).await?;
-        Ok(Proof { principal, batch })
+        Ok(Proof { principal, batch, charges: step.charges })
     }
 
     /// Finds the living session that a token shows, in one store call.

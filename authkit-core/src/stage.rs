@@ -125,6 +125,8 @@ pub enum StepKind {
     Answer,
     /// Begins a method: a message may be sent here.
     Begin,
+    /// Sets a method up.
+    Enrol,
     /// Judges the proofs that a session already has.
     Review,
 }

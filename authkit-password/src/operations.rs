@@ -43,7 +43,13 @@ async fn change_password(keeper: &Keeper, call: &Call, input: ChangeInput) -> Re
     let proof = cx.prove(session, &METHOD, response, "password.change").await?;
     let old = keeper.find(cx, Some(proof.principal.id)).await?;
     let old = old.ok_or_else(|| AuthError::new(&CONFLICT).because("the password was removed meanwhile"))?;
-    let hash = keeper.hash(cx, &new).await?;
+    let hash = match keeper.hash(cx, &new).await {
+        Ok(hash) => hash,
+        Err(error) => {
+            proof.release(cx).await;
+            return Err(error);
+        }
+    };
 
     let mut batch = Batch::new(cx);
     let principal = proof.spend(&mut batch);

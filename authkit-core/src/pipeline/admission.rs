@@ -109,9 +109,9 @@ impl RequestContext {
     }
 
     /// Gives back what was charged for a step that was not judged.
-    pub(super) async fn refund(&self, step: &Step<'_>) {
+    pub(super) async fn refund(&self, charges: &[Charge]) {
         let mut batch = EphemeralBatch::new(self);
-        for owed in step.charges.iter().filter(|charge| charge.settle != Settle::Keep).map(Owed::from) {
+        for owed in charges.iter().filter(|charge| charge.settle != Settle::Keep).map(Owed::from) {
             let (row, bump) = owed.undo(self);
             batch.bump(&self.engine.counters, Counter::by_key, row, Counter::value, bump);
         }
@@ -159,7 +159,7 @@ impl From<&Charge> for Owed {
 
 impl Owed {
     /// Takes the charge back, never below what an untouched counter stands at.
-    fn undo(&self, cx: &RequestContext) -> (Counter, Bump) {
+    pub(super) fn undo(&self, cx: &RequestContext) -> (Counter, Bump) {
         let floor = self.floor.unwrap_or(0).saturating_add(self.by);
         let row =
             Counter { id: cx.new_id(), key: self.key, value: 0, expires_at: cx.now().plus(Duration::from_secs(1)) };

@@ -7,14 +7,14 @@ use crate::{
     batch::{Batch, Receipt},
     collection::At,
     context::RequestContext,
-    error::{AuthError, codes},
+    error::{AuthError, Class, codes},
     event::{ActionGranted, LoginSuccess},
     evidence::{Aal, Evidence, Factors, MethodId, attained, references},
-    flow::{ActionGrant, FlowRow, FlowState, OfferAction, Purpose, StoredOffer},
+    flow::{ActionGrant, FlowRow, FlowState, OfferAction, Owed, Purpose, StoredOffer},
     principal::{Enrolment, Principal, PrincipalRow, Status},
     requirement::{Condition, Requirement},
     session::{Grant, Issue, Progress, SignedIn},
-    stage::{Aftermath, End, FlowView, Signals},
+    stage::{Aftermath, Counter, End, FlowView, Settle, Signals},
     verifier::{Effect, Response, Verdict},
 };
 
@@ -93,14 +93,26 @@ impl RequestContext {
         Ok((requirement, signals))
     }
 
-    pub(super) async fn decide(&self, step: Step<'_>, mut proved: Proved) -> Result<Progress, AuthError> {
+    /// Decides about a right proof; where that fails for other reasons than the proof, it is no failed guess.
+    pub(super) async fn decide(&self, step: Step<'_>, proved: Proved) -> Result<Progress, AuthError> {
+        let charges = step.charges.clone();
+        let decided = self.weigh(step, proved).await;
+        if let Err(error) = &decided
+            && !matches!(error.code().class, Class::Rejected | Class::Conflict)
+        {
+            self.refund(&charges).await;
+        }
+        decided
+    }
+
+    async fn weigh(&self, step: Step<'_>, mut proved: Proved) -> Result<Progress, AuthError> {
         if let Some(flow) = &step.flow {
             proved.evidence.splice(0..0, flow.state.evidence.iter().cloned());
             proved.effects.splice(0..0, flow.state.effects.iter().cloned());
         }
         if proved.evidence.iter().any(|proof| proof.epoch != proved.principal.epoch) {
             let error = AuthError::new(&codes::FLOW_INVALID).because("the credentials changed since the flow began");
-            return Err(self.turn_down(step, Some(proved.principal), error).await);
+            return Err(error);
         }
         let enrolments = self.enrolments(proved.principal.id).await?;
         let (requirement, signals) = self.requirement(&step, &proved, &enrolments).await?;
@@ -124,6 +136,12 @@ impl RequestContext {
             return Err(self.refuse(step, Some(proved.principal), error).await);
         }
         let Proved { principal, evidence, effects, batch, .. } = proved;
+        // A right proof is no failed guess, though more is demanded; issuing clears the failures before it.
+        let mut batch = batch;
+        for charge in step.charges.iter().filter(|charge| charge.settle == Settle::Reset) {
+            let (row, bump) = Owed::from(charge).undo(self);
+            batch.bump(&self.engine.counters, Counter::by_key, row, Counter::value, bump).or(&codes::CONFLICT);
+        }
         let owed = step.owed();
         let state =
             FlowState { purpose: step.purpose.clone(), evidence, effects, offers, owed, reason: reason.to_owned() };
@@ -170,7 +188,8 @@ impl RequestContext {
         for enrolment in usable() {
             let evidence = with(&mut std::iter::once(as_proof(enrolment)));
             let helps = requirement.count_unmet(&evidence, now) < before || attained(&evidence) > level;
-            if helps && (reachable || !proven.contains(enrolment.factors)) {
+            let wanted = if reachable { helps } else { !proven.contains(enrolment.factors) };
+            if wanted {
                 add(&enrolment.method, OfferAction::Verify);
             }
         }

@@ -26,7 +26,7 @@ impl RequestContext {
         }
         // What the client got wrong stays charged, or asking wrongly would be free.
         if matches!(error.code().class, Class::Internal | Class::Limited | Class::Unavailable) {
-            self.refund(&step).await;
+            self.refund(&step.charges).await;
         }
         error
     }

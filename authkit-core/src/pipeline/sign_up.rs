@@ -40,7 +40,7 @@ impl RequestContext {
         let SignUp { kind, identifiers, method, response, mut batch } = sign_up;
         let enroller = self.engine.enroller(&method)?;
         let typed = identifiers.first().map(|identifier| identifier.canonical.clone());
-        let step = self.admit(Purpose::SignUp, StepKind::Answer, &method, None, None, typed).await?;
+        let step = self.admit(Purpose::SignUp, StepKind::Enrol, &method, None, None, typed).await?;
         let principal = Principal::new(self, kind);
         let mut cx = step.context(Some(&principal));
         let confirmed = enroller.confirm(&mut cx, None, response).await;

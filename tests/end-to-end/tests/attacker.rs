@@ -263,8 +263,7 @@ on_each_store! {
 
     async fn the_failure_that_fills_a_lock_is_recorded_even_if_it_loses_the_flow(backend) {
         for _ in 0..100 {
-            // The right password before it is one attempt, too.
-            let lockout = Lockout::fixed_15().steps([]).account_steps([]).hard_stop(3);
+            let lockout = Lockout::fixed_15().steps([]).account_steps([]).hard_stop(2);
             let throttle = Throttle::default().lockout(lockout);
             let world = World::builder(backend).plugin(SecondFactor).plugin(DemandSecondFactor).throttle(throttle);
             let world = Arc::new(world.build().await);

@@ -149,6 +149,7 @@ fn router(shared: Shared) -> Router {
 
 async fn me(caller: Caller) -> Json<Me> {
     let Caller { session, principal } = caller;
+    tracing::Span::current().record("principal", tracing::field::display(session.principal_id));
     Json(Me { id: session.principal_id, kind: principal.kind, status: principal.status })
 }
 

@@ -38,6 +38,7 @@ pub(super) async fn around(mut request: Request, next: Next) -> Response {
         method = request.method().as_str(),
         path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str),
         tenant = %Uuid::nil(),
+        principal = tracing::field::Empty,
     );
     request.extensions_mut().insert(Arc::new(client));
     next.run(request).instrument(span).await

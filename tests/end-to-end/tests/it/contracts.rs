@@ -184,6 +184,34 @@ on_each_store! {
         assert!(sink.settled.load(Ordering::SeqCst) >= 5, "told of everything that landed");
     }
 
+    async fn a_right_password_is_no_failed_guess_when_something_else_fails(backend) {
+        let sink = Sink::default();
+        let throttle = authkit_risk::Throttle::default();
+        let world = World::builder(backend).plugin(sink.clone()).throttle(throttle).build().await;
+        world.sign_up("ada@example.com").await;
+        sink.refuse.store(1, Ordering::SeqCst);
+        let mut browser = world.browser();
+        for _ in 0..9 {
+            assert_eq!(browser.login("ada@example.com", PASSWORD).await.status, 503);
+        }
+        sink.refuse.store(0, Ordering::SeqCst);
+        assert_eq!(browser.login("ada@example.com", PASSWORD).await.status, 200);
+    }
+
+    async fn a_right_password_is_no_failed_guess_when_more_is_demanded(backend) {
+        let throttle = authkit_risk::Throttle::default();
+        let world = World::builder(backend).plugin(SecondFactor).plugin(DemandSecondFactor).throttle(throttle);
+        let world = world.build().await;
+        world.sign_up("ada@example.com").await;
+        let (_, code) = enrolled(&world, "ada@example.com").await;
+        for _ in 0..9 {
+            challenged(&world, "ada@example.com").await;
+        }
+        let flow = challenged(&world, "ada@example.com").await.flow;
+        let done = world.cx().answer(flow.expose(), &METHOD, json!({ "code": code })).await;
+        assert!(matches!(done, Ok(Progress::SignedIn(_))), "{done:?}");
+    }
+
     async fn sealed_values_do_not_open_elsewhere(backend) {
         let world = with_second_factor(backend).await;
         let ada = world.sign_up("ada@example.com").await;
