@@ -439,39 +439,42 @@ impl TurnedAway {
     pub(crate) const RECORDS_PER_FLUSH: usize = 10;
 
     pub(crate) fn count(&self, cx: &RequestContext, reason: &'static str) {
-        self.add((cx.tenant(), reason, cx.client().prefix()), 1);
-    }
-
-    fn add(&self, mut key: TurnedAwayKey, count: u64) {
+        let mut key = (cx.tenant(), reason, cx.client().prefix());
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.len() >= Self::CLIENTS && !counts.contains_key(&key) {
             key.2 = None;
         }
-        *counts.entry(key).or_default() += count;
+        *counts.entry(key).or_default() += 1;
     }
 
-    fn take(&self) -> Option<(TurnedAwayKey, u64)> {
+    fn some(&self) -> Vec<(TurnedAwayKey, u64)> {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.iter().take(Self::RECORDS_PER_FLUSH).map(|(key, count)| (*key, *count)).collect()
+    }
+
+    fn subtract(&self, key: &TurnedAwayKey, recorded: u64) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = counts.keys().next().copied()?;
-        counts.remove_entry(&key)
-    }
-
-    /// Writes one record per reason and client prefix.
-    pub(crate) async fn flush(cx: &RequestContext) -> Result<(), AuthError> {
-        let turned_away = &cx.engine.audit.turned_away;
-        for _ in 0..Self::RECORDS_PER_FLUSH {
-            let Some((key, count)) = turned_away.take() else {
-                break;
-            };
-            let (tenant, reason, client_prefix) = key;
-            let own = cx.engine.context(tenant);
-            let event = RateLimited { reason, client_prefix, count };
-            if let Err(error) = own.commit(event, Batch::new(&own)).await {
-                turned_away.add(key, count);
-                return Err(error);
+        if let Some(count) = counts.get_mut(key) {
+            *count = count.saturating_sub(recorded);
+            if *count == 0 {
+                counts.remove(key);
             }
         }
-        Ok(())
+    }
+
+    /// Writes one record per reason and client prefix. What is not written stays counted, dropped or failed.
+    pub(crate) async fn flush(cx: &RequestContext) -> Result<(), AuthError> {
+        let turned_away = &cx.engine.audit.turned_away;
+        let mut outcome = Ok(());
+        for (key, count) in turned_away.some() {
+            let (tenant, reason, client_prefix) = key;
+            let own = cx.engine.context(tenant);
+            match own.commit(RateLimited { reason, client_prefix, count }, Batch::new(&own)).await {
+                Ok(_) => turned_away.subtract(&key, count),
+                Err(error) => outcome = Err(error),
+            }
+        }
+        outcome
     }
 }
 

@@ -112,7 +112,9 @@ impl RequestContext {
         }
         if proved.evidence.iter().any(|proof| proof.epoch != proved.principal.epoch) {
             let error = AuthError::new(&codes::FLOW_INVALID).because("the credentials changed since the flow began");
-            return Err(error);
+            // Recorded, but without a new token: this flow cannot succeed any more.
+            let step = Step { flow: None, ..step };
+            return Err(self.refuse(step, Some(proved.principal), error).await);
         }
         let enrolments = self.enrolments(proved.principal.id).await?;
         let (requirement, signals) = self.requirement(&step, &proved, &enrolments).await?;

@@ -77,6 +77,8 @@ on_each_store! {
         cx.commit(Noted, batch).await.unwrap();
         let stale = world.cx().answer(&flow, &METHOD, json!({ "code": code })).await.unwrap_err();
         assert_eq!(stale.code().class, authkit_core::Class::Rejected, "{stale:?}");
+        assert!(stale.challenge().is_none(), "the flow is over");
+        assert_eq!(world.events_of(id).await.last().unwrap(), "login_failure", "and it is recorded");
     }
 
     async fn an_action_is_permitted_once_after_a_fresh_proof(backend) {
