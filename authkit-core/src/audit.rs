@@ -20,7 +20,7 @@ use crate::{
     error::{AuthError, BoxError, codes},
     id::{AuditId, FlowId, PrincipalId, SessionId, TenantId},
     outbox::{Deliver, Parcel, Payload},
-    store::Op,
+    store::{Op, Write},
     text_enum,
     timestamp::Timestamp,
     value::Json,
@@ -41,7 +41,7 @@ pub trait AuditEvent: Serialize + Send + Sync + 'static {
 }
 
 /// Whether an act waits for required loggers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_enums, reason = "there is no third")]
 pub enum Act {
     /// Gives or changes something: waits, and fails closed.
@@ -131,6 +131,8 @@ pub struct AuditRecord {
     pub kind: String,
     /// How the act ended.
     pub outcome: Outcome,
+    /// Whether it landed; pending only while a part of it is on its way to another store.
+    pub settlement: Settlement,
     /// Which principal it concerns.
     pub principal_id: Option<PrincipalId>,
     /// The session in which it happened.
@@ -231,14 +233,17 @@ pub trait AuditLogger: Send + Sync + 'static {
     async fn settled(&self, entry: &AuditEntry, settlement: Settlement) -> Result<(), BoxError>;
 }
 
-/// What became of an act.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "there is no third")]
-pub enum Settlement {
-    /// It did not land.
-    Aborted,
-    /// It landed together with its record.
-    Committed,
+text_enum! {
+    /// What became of an act.
+    pub enum Settlement {
+        /// It did not land.
+        Aborted = "aborted",
+        /// It landed together with its record.
+        Committed = "committed",
+        /// A part of it is on its way to another store; see [`Builder::route`](crate::Builder::route). Loggers are told
+        /// when it is known.
+        Pending = "pending",
+    }
 }
 
 /// Whether a logger may hold an act up.
@@ -279,12 +284,13 @@ impl Draft {
         Self { kind: E::KIND, about: event.about(), data }
     }
 
-    pub(crate) fn record(self, cx: &RequestContext) -> Result<AuditRecord, AuthError> {
+    pub(crate) fn record(self, cx: &RequestContext, settlement: Settlement) -> Result<AuditRecord, AuthError> {
         let About { outcome, principal, session, flow, method } = self.about;
         Ok(AuditRecord {
             id: cx.new_id(),
             kind: self.kind.to_owned(),
             outcome,
+            settlement,
             principal_id: principal,
             session_id: session,
             flow_id: flow,
@@ -345,8 +351,13 @@ impl AuditLog {
         }
     }
 
-    /// What loggers and subscribers are to be told.
-    pub(crate) fn messages(&self, entries: &[AuditEntry]) -> Result<Vec<(&'static str, Payload)>, AuthError> {
+    /// Tells loggers and subscribers, through the outbox.
+    pub(crate) fn announcements(&self, cx: &RequestContext, entries: &[AuditEntry]) -> Result<Vec<Op>, AuthError> {
+        let messages = self.messages(entries)?;
+        messages.iter().map(|(topic, payload)| cx.engine.outbox.insertion(cx, topic, payload)).collect()
+    }
+
+    fn messages(&self, entries: &[AuditEntry]) -> Result<Vec<(&'static str, Payload)>, AuthError> {
         let mut messages = Vec::new();
         for entry in entries {
             let subscribers = self.subscribers.get(entry.kind.as_str()).map_or(0, Vec::len);
@@ -363,7 +374,14 @@ impl AuditLog {
     }
 
     pub(crate) fn insertion(&self, record: AuditRecord) -> Op {
-        Op::Insert { def: self.records.table.def.clone(), values: record.into_values() }
+        Op { def: self.records.table.def.clone(), write: Write::Insert { values: record.into_values() } }
+    }
+
+    /// Settles a record that is pending.
+    pub(crate) fn settlement(&self, id: AuditId, settlement: Settlement) -> Op {
+        let guards = vec![AuditRecord::settlement.eq(Settlement::Pending).guard];
+        let (at, set) = (At::<AuditRecord>::id(id).lookup, vec![AuditRecord::settlement.set(settlement).set]);
+        Op { def: self.records.table.def.clone(), write: Write::Update { at, guards, set } }
     }
 
     /// Whether a commit whose outcome is unknown has landed.

@@ -6,16 +6,17 @@ use serde_json::Value as JsonValue;
 use zeroize::Zeroizing;
 
 use crate::{
-    audit::{AuditEvent, Draft},
+    audit::{AuditEntry, AuditEvent, Draft, Settlement},
     collection::{At, Collection},
     context::RequestContext,
     entity::{Change, Column, Entity, EntityDef, Ephemeral, Index, Key, PrefixOf, Recorded, Unique, Volatile, When},
     error::{AuthError, ErrorCode, codes},
     id::{AuditId, Id},
     outbox::Payload,
+    route::{Pending, Split},
     secret::{Secret, SecretText, TokenKind},
-    session::{Issue, Session, Tokens},
-    store::{Done, Op, Set, StoreError},
+    session::{Issue, Rotation, Session, Tokens},
+    store::{Done, Op, Set, StoreError, Write},
     value::Value,
 };
 
@@ -30,12 +31,12 @@ pub struct Batch {
     records: Vec<Draft>,
 }
 
-struct Entry {
-    op: Op,
-    lost: Option<&'static ErrorCode>,
+pub(crate) struct Entry {
+    pub(crate) op: Op,
+    pub(crate) lost: Option<&'static ErrorCode>,
 }
 
-/// How a counter grows; see [`Op::Bump`].
+/// How a counter grows; see [`Write::Bump`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "it is what the op says")]
 pub struct Bump {
@@ -56,7 +57,7 @@ impl Batch {
 
     /// Adds a row; a taken key is a conflict.
     pub fn insert<E: Entity>(&mut self, into: &Collection<E>, row: E) -> Written<'_> {
-        self.push(Op::Insert { def: into.table.def.clone(), values: row.into_values() })
+        self.push(into, Write::Insert { values: row.into_values() })
     }
 
     /// Changes a row that is present and meets the guards.
@@ -69,7 +70,7 @@ impl Batch {
     ) -> Written<'_> {
         let guards = guards.into_iter().map(|when| when.guard).collect();
         let set = changes.into_iter().map(|change| change.set).collect();
-        self.push(Op::Update { def: of.table.def.clone(), at: at.lookup, guards, version: None, set })
+        self.push(of, Write::Update { at: at.lookup, guards, set })
     }
 
     /// Removes a row that is present and meets the guards.
@@ -80,7 +81,7 @@ impl Batch {
         guards: impl IntoIterator<Item = When<E>>,
     ) -> Written<'_> {
         let guards = guards.into_iter().map(|when| when.guard).collect();
-        self.push(Op::Take { def: from.table.def.clone(), at: at.lookup, guards })
+        self.push(from, Write::Take { at: at.lookup, guards })
     }
 
     /// Removes every row under an index prefix but one; removing none is no error.
@@ -91,8 +92,8 @@ impl Batch {
         prefix: impl PrefixOf<K>,
         except: Option<E::Id>,
     ) {
-        let (def, index, prefix) = (from.table.def.clone(), index.position(), prefix.into_values());
-        self.push(Op::Purge { def, index, prefix, except: except.map(Into::into) });
+        let (index, prefix) = (index.position(), prefix.into_values());
+        self.push(from, Write::Purge { index, prefix, except: except.map(Into::into) });
     }
 
     /// Adds to a counter, making its row as given if it is absent.
@@ -105,8 +106,8 @@ impl Batch {
         bump: Bump,
     ) -> Written<'_> {
         let Bump { by, floor, max } = bump;
-        let (def, index, column) = (of.table.def.clone(), index.position(), column.position());
-        self.push(Op::Bump { def, index, values: row.into_values(), column, by, floor, max })
+        let (index, column) = (index.position(), column.position());
+        self.push(of, Write::Bump { index, values: row.into_values(), column, by, floor, max })
     }
 
     /// Demands that a row is present and meets the guards when the batch lands.
@@ -117,7 +118,7 @@ impl Batch {
         guards: impl IntoIterator<Item = When<E>>,
     ) -> Written<'_> {
         let guards = guards.into_iter().map(|when| when.guard).collect();
-        self.push(Op::Ensure { def: of.table.def.clone(), at: at.lookup, guards })
+        self.push(of, Write::Ensure { at: at.lookup, guards })
     }
 
     /// Draws a secret. Store its hash in this batch; the receipt of this batch gives out its text.
@@ -167,7 +168,8 @@ impl Batch {
         self.records.extend(other.records);
     }
 
-    fn push(&mut self, op: Op) -> Written<'_> {
+    fn push<E: Entity>(&mut self, of: &Collection<E>, write: Write) -> Written<'_> {
+        let op = Op { def: of.table.def.clone(), write };
         let entries = &mut self.entries;
         let at = entries.len();
         entries.push(Entry { op, lost: None });
@@ -334,28 +336,31 @@ impl RequestContext {
     ///
     /// Dropped at any point, either everything is written or nothing.
     pub async fn commit<E: AuditEvent>(&self, event: E, batch: Batch) -> Result<Receipt<E>, AuthError> {
-        let audit = &self.engine.audit;
-        let mut records = vec![Draft::of(&event).record(self)?];
+        let (audit, outbox) = (&self.engine.audit, &self.engine.outbox);
+        let Split { main, other } = self.engine.routes.split(batch.entries)?;
+        let settlement = if other.is_some() { Settlement::Pending } else { Settlement::Committed };
+        let mut records = vec![Draft::of(&event).record(self, settlement)?];
         for draft in batch.records {
-            records.push(draft.record(self)?);
+            records.push(draft.record(self, settlement)?);
         }
         let audit_id = records.first().map_or_else(|| self.new_id(), |record| record.id);
-        let entries: Vec<crate::audit::AuditEntry> = records.iter().map(Into::into).collect();
+        let entries: Vec<AuditEntry> = records.iter().map(Into::into).collect();
         audit.prepare(E::ACT, &entries).await?;
 
-        let mut ops = Vec::with_capacity(batch.entries.len() + records.len());
-        let mut lost = Vec::with_capacity(batch.entries.len());
-        for Entry { op, lost: code } in batch.entries {
-            check_text(&op)?;
-            ops.push(op);
-            lost.push(code);
+        let whole = main.is_empty();
+        let (mut ops, lost) = checked(main)?;
+        for (topic, payload) in &batch.messages {
+            ops.push(outbox.insertion(self, topic, payload)?);
         }
-        for (topic, payload) in batch.messages.into_iter().chain(audit.messages(&entries)?) {
-            ops.push(self.engine.outbox.insertion(self, topic, &payload)?);
+        let pending = match other {
+            None => None,
+            Some((_, part)) => Some(Pending::new(self, E::ACT, entries.clone(), checked(part)?, whole)),
+        };
+        match &pending {
+            None => ops.extend(audit.announcements(self, &entries)?),
+            Some(pending) => ops.push(pending.insertion(self)?),
         }
-        for record in records {
-            ops.push(audit.insertion(record));
-        }
+        ops.extend(records.into_iter().map(|record| audit.insertion(record)));
 
         let written = self.engine.store.commit(&self.scope(), &ops, self.now()).await;
         let written = match written {
@@ -365,6 +370,9 @@ impl RequestContext {
         if let Err(error) = written {
             audit.aborted(E::ACT, &entries).await;
             return Err(translate(error, &lost));
+        }
+        if let Some(pending) = pending {
+            pending.finish(self).await?;
         }
         Ok(Receipt { batch: batch.id, audit_id, secrets: batch.secrets, of: PhantomData })
     }
@@ -382,7 +390,8 @@ impl RequestContext {
         mut batch: Batch,
         session: &Session,
     ) -> Result<Tokens, AuthError> {
-        let new = self.engine.sessions.rotate(self, session, &mut batch)?;
+        let renewed = Rotation::Renewed(&session.principal);
+        let new = self.engine.sessions.rotate(self, session.id, renewed, &mut batch).await?;
         let receipt: Receipt<Issue> = self.commit(event, batch).await?.retype();
         self.engine.tokens.mint(&new, &receipt)
     }
@@ -393,18 +402,29 @@ impl RequestContext {
     ///
     /// As [`RequestContext::commit`], without the loggers.
     pub async fn commit_ephemeral(&self, batch: EphemeralBatch) -> Result<Vec<Done>, AuthError> {
-        let mut ops = Vec::with_capacity(batch.0.entries.len());
-        let mut lost = Vec::with_capacity(batch.0.entries.len());
-        for Entry { op, lost: code } in batch.0.entries {
-            check_text(&op)?;
-            ops.push(op);
-            lost.push(code);
-        }
-        self.engine.store.commit(&self.scope(), &ops, self.now()).await.map_err(|error| translate(error, &lost))
+        let Split { main, other } = self.engine.routes.split(batch.0.entries)?;
+        let (store, entries) = match other {
+            None => (&self.engine.store, main),
+            Some((at, part)) if main.is_empty() => match self.engine.routes.0.get(at) {
+                Some(route) => (&route.store, part),
+                None => return Err(AuthError::new(&codes::INTERNAL).because("a batch for a store that is not there")),
+            },
+            Some(_) => {
+                return Err(AuthError::new(&codes::INTERNAL).because("a batch without a record writes to two stores"));
+            }
+        };
+        let (ops, lost) = checked(entries)?;
+        store.commit(&self.scope(), &ops, self.now()).await.map_err(|error| translate(error, &lost))
     }
 }
 
-fn translate(error: StoreError, lost: &[Option<&'static ErrorCode>]) -> AuthError {
+/// The ops of some entries, and what it means if they are lost.
+fn checked(entries: Vec<Entry>) -> Result<(Vec<Op>, Vec<Option<&'static ErrorCode>>), AuthError> {
+    entries.iter().try_for_each(|entry| check_text(&entry.op))?;
+    Ok(entries.into_iter().map(|entry| (entry.op, entry.lost)).unzip())
+}
+
+pub(crate) fn translate(error: StoreError, lost: &[Option<&'static ErrorCode>]) -> AuthError {
     let op = match error {
         StoreError::Duplicate { op, .. } | StoreError::Guard { op } => Some(op),
         _ => None,
@@ -420,16 +440,16 @@ const INDEXED_TEXT: usize = 255;
 
 /// Refuses text that some store cannot hold, on all of them.
 fn check_text(op: &Op) -> Result<(), AuthError> {
-    let def = op.def();
-    match op {
-        Op::Insert { values, .. } | Op::Bump { values, .. } => {
+    let Op { def, write } = op;
+    match write {
+        Write::Insert { values } | Write::Bump { values, .. } => {
             values.iter().enumerate().try_for_each(|(at, value)| holdable(value, Place::of(def, at)))
         }
-        Op::Update { set, .. } => set.iter().try_for_each(|set| match set {
+        Write::Update { set, .. } => set.iter().try_for_each(|set| match set {
             Set::To(at, value) => holdable(value, Place::of(def, *at)),
             Set::Add(..) => Ok(()),
         }),
-        Op::Take { .. } | Op::Purge { .. } | Op::Ensure { .. } => Ok(()),
+        Write::Take { .. } | Write::Purge { .. } | Write::Ensure { .. } => Ok(()),
     }
 }
 

@@ -25,6 +25,7 @@ use crate::{
     plugin::{Capability, Manifest, Parts, Plugin, Problem, Registrar},
     principal::{Enrolment, IdentifierKinds, PrincipalRow, Spine},
     public_url::PublicUrl,
+    route::{self, ErrandDelivery, Route, Routes},
     schema::{drift, fold},
     secret::TokenKind,
     slot::{Clock, Notifier, OsRng, Rng, SystemClock},
@@ -40,6 +41,7 @@ pub struct Builder {
     prefix: String,
     keys: Option<KeyRing>,
     store: Option<Arc<dyn Store>>,
+    routes: Vec<(BTreeSet<&'static str>, Arc<dyn Store>)>,
     plugins: Vec<Box<dyn Plugin>>,
     config: JsonValue,
     clock: Arc<dyn Clock>,
@@ -74,6 +76,7 @@ impl Builder {
             prefix: "/v1".to_owned(),
             keys: None,
             store: None,
+            routes: Vec::new(),
             plugins: Vec::new(),
             config: JsonValue::Null,
             clock: Arc::new(SystemClock),
@@ -108,6 +111,17 @@ impl Builder {
     /// Where everything is stored, shared with the application.
     pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
+        self
+    }
+
+    /// Keeps the tables of some entities in another store: `.route(["auth_sessions"], redis)`.
+    ///
+    /// A commit that writes to both is decided by the main store. Its record says `pending` until the other store has
+    /// answered; where this process dies first, the outbox goes on. If the other store does not answer, the caller gets
+    /// [`codes::UNAVAILABLE`](crate::codes::UNAVAILABLE) and the act is done later: within a minute if the store is back
+    /// by then. References from these tables to others are not kept by any store. A joined read across is two calls.
+    pub fn route(mut self, tables: impl IntoIterator<Item = &'static str>, store: impl Store) -> Self {
+        self.routes.push((tables.into_iter().collect(), Arc::new(store)));
         self
     }
 
@@ -162,19 +176,29 @@ impl Builder {
         if let Some(store) = &store {
             check_store(store.as_ref(), &mut problems);
         }
+        let routes = self.check_routes(&manifests, &defs, &mut problems);
         let (Some(public_url), Some(keys), Some(store)) = (public_url, keys, store) else {
             return Err(problems.into());
         };
 
-        let tables: BTreeMap<&'static str, Arc<Table>> =
+        let mut tables: BTreeMap<&'static str, Arc<Table>> =
             defs.iter().map(|def| (def.table, Table::new(def.clone(), store.clone()))).collect();
+        let routed = |route: &Route| {
+            let table = |def: &Def| (def.table, Table::new(def.clone(), route.store.clone()));
+            route.defs.iter().map(table).collect::<Vec<_>>()
+        };
+        tables.extend(routes.0.iter().flat_map(routed));
         let own = OwnTables(&tables);
         let mut parts = self.register(&manifests, &tables, &keys, &mut problems);
         parts.operations.extend(operations::all().into_iter().map(|operation| (CORE, operation)));
-        let sweep = Sweep { defs: defs.iter().filter(|def| def.expiry.is_some()).cloned().collect() };
+        let main = defs.iter().filter(|def| routes.of(def.table).is_none()).map(|def| (def, &store));
+        let routed = routes.0.iter().flat_map(|route| route.defs.iter().map(|def| (def, &route.store)));
+        let expiring = main.chain(routed).filter(|(def, _)| def.expiry.is_some());
+        let sweep = Sweep { tables: expiring.map(|(def, store)| (def.clone(), store.clone())).collect() };
         let every = std::time::Duration::from_secs(60);
         parts.jobs.push((CORE, Job { id: "core.sweep", every, task: Arc::new(sweep) }));
         parts.receivers.extend(deliveries().map(|(topic, receiver)| (CORE, topic, receiver)));
+        parts.receivers.push((CORE, route::TOPIC, Arc::new(ErrandDelivery)));
         if let Some(notifier) = self.notifier.take() {
             parts.receivers.push((CORE, NOTICES, Arc::new(NoticeDelivery(notifier))));
         }
@@ -226,6 +250,7 @@ impl Builder {
             grant_tokens: TokenKind::new(&keys, "akg"),
             keys,
             store,
+            routes,
             spine,
             flows,
             grants,
@@ -246,6 +271,7 @@ impl Builder {
             sessions,
             tokens,
             verifiers: parts.verifiers.into_iter().map(|(_, method, verifier)| (method, verifier)).collect(),
+            machines: parts.machines.into_iter().map(|(_, method, verifier)| (method, verifier)).collect(),
             enrollers: parts.enrollers.into_iter().map(|(_, method, enroller)| (method, enroller)).collect(),
             stages,
             jobs,
@@ -306,6 +332,45 @@ impl Builder {
                 problems.add(CORE, text);
             }
         }
+    }
+
+    fn check_routes(&self, manifests: &[Manifest], defs: &[Def], problems: &mut Problems) -> Routes {
+        let own = |table: &str| manifests.iter().any(|m| m.id == CORE && m.entities.iter().any(|d| d.table == table));
+        let mut seen = BTreeSet::new();
+        for (tables, store) in &self.routes {
+            let capabilities = store.capabilities();
+            if capabilities.batches != BatchSpan::Everything {
+                let all = tables.iter().copied().collect::<Vec<_>>().join(", ");
+                problems.add(CORE, format!("the store of {all} cannot write several entities in one commit"));
+            }
+            for table in tables {
+                let Some(def) = defs.iter().find(|def| def.table == *table) else {
+                    problems.add(CORE, format!("the table {table} is routed, but no plugin declares it"));
+                    continue;
+                };
+                if own(table) {
+                    problems.add(CORE, format!("the table {table} is core's own and stays in the main store"));
+                }
+                if !seen.insert(*table) {
+                    problems.add(CORE, format!("the table {table} is routed more than once"));
+                }
+                if def.durability == Durability::Durable && capabilities.durability != Acknowledgement::Kept {
+                    problems.add(
+                        CORE,
+                        format!("the store of {table} may lose acknowledged writes, which {table} cannot bear"),
+                    );
+                }
+                let refers =
+                    |other: &&Def| !tables.contains(other.table) && other.references.iter().any(|r| r.table == *table);
+                for other in defs.iter().filter(refers) {
+                    let text = format!("{} refers to {table}, so it has to be routed to the same store", other.table);
+                    problems.add(CORE, text);
+                }
+            }
+        }
+        let steps: Vec<_> = manifests.iter().flat_map(|manifest| manifest.migrations.iter().cloned()).collect();
+        let route = |(tables, store): &(BTreeSet<_>, Arc<dyn Store>)| Route::new(store.clone(), tables, defs, &steps);
+        Routes(self.routes.iter().map(route).collect())
     }
 
     fn register(
@@ -529,7 +594,8 @@ fn order_stages(stages: Vec<(&'static str, Arc<dyn Stage>)>, problems: &mut Prob
 }
 
 fn check_parts(parts: &Parts, manifests: &[Manifest], problems: &mut Problems) {
-    problems.unique("method", parts.verifiers.iter().map(|(plugin, method, _)| (*plugin, method.clone())));
+    let verifiers = parts.verifiers.iter().chain(&parts.machines);
+    problems.unique("method", verifiers.map(|(plugin, method, _)| (*plugin, method.clone())));
     problems.unique("enroller", parts.enrollers.iter().map(|(plugin, method, _)| (*plugin, method.clone())));
     problems.unique("identifier kind", parts.identifiers.iter().map(|(plugin, kind)| (*plugin, kind.kind())));
     problems.unique("job", parts.jobs.iter().map(|(plugin, job)| (*plugin, job.id)));

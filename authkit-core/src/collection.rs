@@ -125,6 +125,8 @@ impl<E: Entity> Collection<E> {
     }
 
     /// Prepares a read of some columns by primary key, together with columns of the row that `via` refers to.
+    ///
+    /// It is one store call, or two if the application put one of the entities into another store.
     pub fn joined_reader<C, T, W, J, D>(
         &self,
         columns: C,
@@ -137,9 +139,19 @@ impl<E: Entity> Collection<E> {
         J: Entity<Id = T>,
         D: Projection<J>,
     {
-        let join = Join { via: via.position(), def: other.0.table.def.clone(), columns: joined.positions() };
-        let shape = Shape { def: self.table.def.clone(), columns: columns.positions(), join: Some(join) };
-        JoinedReader { table: self.table.clone(), columns, joined, shape: Arc::new(shape), of: PhantomData }
+        let other = &other.0.table;
+        let mut shape = Shape { def: self.table.def.clone(), columns: columns.positions(), join: None };
+        let apart = !Arc::ptr_eq(&self.table.store, &other.store);
+        let apart = if apart {
+            shape.columns.push(via.position());
+            let shape = Shape { def: other.def.clone(), columns: joined.positions(), join: None };
+            Some((other.clone(), Arc::new(shape)))
+        } else {
+            let (def, columns) = (other.def.clone(), joined.positions());
+            shape.join = Some(Join { via: via.position(), def, columns });
+            None
+        };
+        JoinedReader { table: self.table.clone(), columns, joined, shape: Arc::new(shape), apart, of: PhantomData }
     }
 
     /// Encrypts a value for one column of one row.
@@ -242,6 +254,8 @@ pub struct JoinedReader<E, C, J, D> {
     columns: C,
     joined: D,
     shape: Arc<Shape>,
+    /// Where the joined row is read if it lives in another store.
+    apart: Option<(Arc<Table>, Arc<Shape>)>,
     of: PhantomData<fn() -> (E, J)>,
 }
 
@@ -257,10 +271,20 @@ impl<E: Entity, C: Projection<E>, J: Entity, D: Projection<J>> JoinedReader<E, C
             return Ok(None);
         };
         let row = self.table.own(cx, row)?;
-        let Some(joined) = row.joined else {
+        let mut values = row.values.into_iter();
+        let first = self.columns.decode(&mut values)?;
+        let joined = match &self.apart {
+            None => row.joined,
+            Some((other, shape)) => {
+                let at = Lookup { index: EntityDef::PRIMARY_KEY, key: values.collect() };
+                let get = Get { shape: shape.clone(), at, now: cx.now() };
+                let row = other.store.get(&cx.scope(), &get).await?;
+                row.map(|row| other.own(cx, row)).transpose()?.map(|row| row.values)
+            }
+        };
+        let Some(joined) = joined else {
             return Ok(None);
         };
-        let first = self.columns.decode(&mut row.values.into_iter())?;
         Ok(Some((first, self.joined.decode(&mut joined.into_iter())?)))
     }
 }

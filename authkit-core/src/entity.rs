@@ -116,7 +116,7 @@ pub struct ColumnDef {
     pub kind: ColumnKind,
     /// Whether it may be NULL.
     pub nullable: bool,
-    /// Whether it may be written without a record and without a new version.
+    /// Whether it may be written without a record.
     pub volatile: bool,
     /// What rows that existed before the column have in it.
     pub default: Option<Value>,
@@ -211,7 +211,7 @@ impl ColumnDef {
         Self { name, kind: T::KIND, nullable: T::NULLABLE, volatile: false, default: None }
     }
 
-    /// Says that the column may be written without a record and without a new version.
+    /// Says that the column may be written without a record.
     #[must_use]
     pub const fn volatile(mut self) -> Self {
         self.volatile = true;
@@ -226,7 +226,7 @@ impl ColumnDef {
     }
 }
 
-/// Marks columns whose change needs an event and makes a new version.
+/// Marks columns whose change needs an event.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "a marker without values")]
 pub enum Recorded {}

@@ -70,6 +70,26 @@ events! {
         /// What stages found out.
         signals: Vec<(&'static str, i64)>,
     }
+    /// A session took over fresh proofs, and has a new token.
+    SessionRaised = "session_raised", Grants,
+        |self| About::new(Outcome::Success).principal(self.principal).session(self.session).flow(self.flow).method(self.method.as_str()), {
+        /// Whose.
+        #[serde(skip)]
+        principal: PrincipalId,
+        /// The session.
+        #[serde(skip)]
+        session: SessionId,
+        /// The flow in which it was proved.
+        #[serde(skip)]
+        flow: Option<FlowId>,
+        /// The last method that was used.
+        #[serde(skip)]
+        method: MethodId,
+        /// The level that it has now.
+        assurance: Aal,
+        /// Authentication method references (RFC 8176).
+        amr: Vec<String>,
+    }
     /// A credential was judged and refused.
     LoginFailure = "login_failure", Withdraws,
         |self| About::new(Outcome::Failure).principal(self.principal).flow(self.flow).method(self.method.as_str()), {
@@ -171,6 +191,7 @@ pub(crate) const KINDS: &[&str] = &[
     SignedUp::KIND,
     SignUpRefused::KIND,
     LoginSuccess::KIND,
+    SessionRaised::KIND,
     LoginFailure::KIND,
     ChallengeIssued::KIND,
     ActionGranted::KIND,

@@ -8,7 +8,7 @@ use serde_json::Value as JsonValue;
 
 use crate::{
     Entity,
-    evidence::{Evidence, MethodId},
+    evidence::{Aal, Evidence, MethodId},
     id::{FlowId, PrincipalId, SessionId},
     id_type,
     keys::Sealed,
@@ -26,6 +26,15 @@ use crate::{
 pub enum Purpose {
     /// A session for whoever answers.
     SignIn,
+    /// One call of a program, without a session.
+    Machine,
+    /// A fresh proof of a session's principal, which the session keeps.
+    Raise {
+        /// The session.
+        session: SessionId,
+        /// What has to be proved afresh.
+        level: Aal,
+    },
     /// A new principal.
     SignUp,
     /// A fresh proof of a session's principal, for one action.

@@ -16,6 +16,7 @@ use crate::{
     id::TenantId,
     id_type,
     outbox::Outbox,
+    store::Store,
     timestamp::Timestamp,
 };
 
@@ -67,7 +68,7 @@ pub(crate) const REST: Duration = Duration::from_secs(1);
 
 /// Removes expired rows of every tenant.
 pub(crate) struct Sweep {
-    pub(crate) defs: Vec<Def>,
+    pub(crate) tables: Vec<(Def, Arc<dyn Store>)>,
 }
 
 /// The most rows that one call removes, so that it never holds the store for long.
@@ -78,9 +79,9 @@ const ROUNDS: usize = 100;
 #[async_trait]
 impl Task for Sweep {
     async fn run(&self, cx: &RequestContext) -> Result<(), AuthError> {
-        for def in &self.defs {
+        for (def, store) in &self.tables {
             for _ in 0..ROUNDS {
-                let removed = cx.engine.store.sweep(def, cx.now(), SWEPT).await?;
+                let removed = store.sweep(def, cx.now(), SWEPT).await?;
                 tracing::debug!(table = def.table, removed, "expired rows were removed");
                 if removed < SWEPT as u64 {
                     break;

@@ -17,9 +17,9 @@
 //! | work after a commit, work at times | [`Deliver`], [`Task`] |
 //! | an HTTP edge | [`Operation`], [`Call`], [`Reply`], [`AuthError`] |
 //! | clock, randomness, messages | [`Clock`], [`Rng`], [`Notifier`] |
-
+//!
 //! Core's own operations, which serve every method: `POST /auth/login`, `POST /auth/challenges/begin`,
-//! `POST /auth/challenges/answer`, `POST /auth/logout`, `GET /sessions`, `DELETE /sessions/{id}`, `DELETE /sessions/all`,
+//! `POST /auth/challenges/answer`, `POST /auth/step-up`, `POST /auth/logout`, `GET /sessions`, `DELETE /sessions/{id}`, `DELETE /sessions/all`,
 //! `GET /account/audit-events`.
 
 extern crate self as authkit_core;
@@ -47,6 +47,7 @@ mod plugin;
 mod principal;
 mod public_url;
 mod requirement;
+mod route;
 mod schema;
 mod secret;
 mod session;
@@ -75,8 +76,8 @@ pub use crate::{
     },
     error::{AuthError, BoxError, Class, ErrorCode, FieldError, codes},
     event::{
-        ActionGranted, ActionRedeemed, ChallengeIssued, LoginFailure, LoginSuccess, Logout, SessionRevoked,
-        SessionsRevokedAll, SignUpRefused, SignedUp,
+        ActionGranted, ActionRedeemed, ChallengeIssued, LoginFailure, LoginSuccess, Logout, SessionRaised,
+        SessionRevoked, SessionsRevokedAll, SignUpRefused, SignedUp,
     },
     evidence::{Aal, Channel, Evidence, Factor, Factors, KeyBinding, MethodId},
     flow::{ActionGrantId, Challenge, Offer, OfferAction, Purpose},
@@ -86,7 +87,7 @@ pub use crate::{
     manager::AuthManager,
     operation::{Access, Call, HttpMethod, Operation, Reply, SessionChange},
     outbox::{Deliver, Parcel},
-    pipeline::{Proof, SignUp},
+    pipeline::{Caller, Proof, SignUp},
     plugin::{Manifest, Plugin, Problem, Registrar, Required},
     principal::{
         Ability, EndSessions, Enrolment, EnrolmentId, Identifier, IdentifierKind, Principal, PrincipalKind,
@@ -97,8 +98,8 @@ pub use crate::{
     schema::{Migration, Step},
     secret::{Secret, SecretText, TokenClaim, TokenKind},
     session::{
-        Ending, Grant, Issue, NewSession, Progress, Session, SessionStore, SessionSummary, SessionTimes, SignedIn,
-        TokenStrategy, Tokens,
+        Ending, Grant, Issue, NewSession, Progress, Rotation, Session, SessionStore, SessionSummary, SessionTimes,
+        SignedIn, TokenStrategy, Tokens,
     },
     slot::{Clock, Notice, Notifier, OsRng, Rng, SystemClock},
     stage::{
@@ -107,7 +108,7 @@ pub use crate::{
     },
     store::{
         Acknowledgement, BatchSpan, Capabilities, Comparison, Direction, Done, Get, Guard, Join, Lookup, Op, Query,
-        Row, Scope, Set, Shape, Store, StoreError, order_columns,
+        Row, Scope, Set, Shape, Store, StoreError, Write, order_columns,
     },
     timestamp::{Timestamp, seconds},
     value::{ColumnKind, DecodeError, Field, Json, Value},

@@ -103,14 +103,33 @@ impl AuthManager {
     ///
     /// When the store fails, or what is stored differs from what was declared.
     pub async fn migrate(&self) -> Result<(), AuthError> {
-        Ok(self.parts.engine.store.migrate(&self.parts.migrations, &self.parts.defs).await?)
+        let Whole { engine, migrations, defs, .. } = self.parts.as_ref();
+        let main = |table: &str| engine.routes.of(table).is_none();
+        let steps: Vec<Migration> = migrations.iter().filter(|m| main(m.step.table())).cloned().collect();
+        let defs: Vec<Def> = defs.iter().filter(|def| main(def.table)).cloned().collect();
+        engine.store.migrate(&steps, &defs).await?;
+        for route in &engine.routes.0 {
+            route.store.migrate(&route.steps, &route.defs).await?;
+        }
+        Ok(())
     }
 
     /// What [`AuthManager::migrate`] would run on an empty database, to be applied by hand.
+    ///
+    /// What belongs to another store comes after a comment that names its tables.
     #[must_use]
     pub fn migration_sql(&self) -> String {
-        let statements = self.parts.engine.store.statements(&self.parts.migrations);
-        statements.into_iter().map(|statement| format!("{statement};\n")).collect()
+        let engine = &self.parts.engine;
+        let text = |statement: String| format!("{statement};\n");
+        let main = |m: &&Migration| engine.routes.of(m.step.table()).is_none();
+        let steps: Vec<Migration> = self.parts.migrations.iter().filter(main).cloned().collect();
+        let mut sql: String = engine.store.statements(&steps).into_iter().map(text).collect();
+        for route in &engine.routes.0 {
+            let tables: Vec<&str> = route.defs.iter().map(|def| def.table).collect();
+            sql.push_str(&format!("-- In the store of {}:\n", tables.join(", ")));
+            sql.extend(route.store.statements(&route.steps).into_iter().map(text));
+        }
+        sql
     }
 
     /// Does what is due, again and again, for as long as it is polled.

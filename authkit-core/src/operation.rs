@@ -60,7 +60,7 @@ impl HttpMethod {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Access {
-    /// Whoever has a session that was issued at most so long ago.
+    /// Whoever has a session with a proof that was made at most so long ago.
     FreshSession(Duration),
     /// Anybody.
     Public,
@@ -79,7 +79,10 @@ impl Access {
             (Self::Public, _) | (Self::Session, Some(_)) => Ok(()),
             (_, None) => Err(AuthError::new(&codes::UNAUTHENTICATED)),
             (Self::FreshSession(age), Some(session)) if cx.now().since(session.created_at) <= age => Ok(()),
-            (Self::FreshSession(_), Some(_)) => Err(AuthError::new(&codes::STEP_UP_REQUIRED)),
+            (Self::FreshSession(age), Some(session)) => {
+                let fresh = session.evidence.get()?.iter().any(|proof| cx.now().since(proof.at) <= age);
+                if fresh { Ok(()) } else { Err(AuthError::new(&codes::STEP_UP_REQUIRED)) }
+            }
         }
     }
 }

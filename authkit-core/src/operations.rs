@@ -27,6 +27,7 @@ pub(crate) fn all() -> Vec<Operation> {
         Operation::new(Post, "/auth/login", Access::Public, "Signs in.", login),
         Operation::new(Post, "/auth/challenges/begin", Access::Public, "Begins a method.", begin),
         Operation::new(Post, "/auth/challenges/answer", Access::Public, "Answers a challenge.", answer),
+        Operation::new(Post, "/auth/step-up", Access::Session, "Proves afresh who is there.", step_up),
         Operation::new(Post, "/auth/logout", Access::Session, "Ends this session.", logout),
         Operation::new(Get, "/sessions", Access::Session, "Lists the caller's sessions.", sessions),
         Operation::new(Delete, "/sessions/all", Access::Session, "Ends all other sessions.", end_all),
@@ -151,8 +152,8 @@ fn standing(progress: Progress) -> Reply<Standing> {
 }
 
 async fn stand(call: &Call, progress: Progress) -> Result<Reply<Standing>, AuthError> {
-    if matches!(progress, Progress::SignedIn(_))
-        && let Some(before) = &call.session
+    if let (Progress::SignedIn(signed_in), Some(before)) = (&progress, &call.session)
+        && signed_in.session.id != before.id
     {
         // The client gets a new session; the one it had must not outlive that (ASVS 5.0 V7.2.4).
         end_own(&call.cx, before).await?;
@@ -175,6 +176,28 @@ async fn answer(call: Call, input: AnswerInput) -> Result<Reply<Standing>, AuthE
     let response = JsonValue::Object(input.response);
     let progress = call.cx.answer(input.flow.expose(), &input.method, response).await?;
     stand(&call, progress).await
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct StepUpInput {
+    /// The one action that is to be permitted; absent to raise the session.
+    action: Option<String>,
+    /// The level to which the session is raised; `aal1` if absent.
+    assurance: Option<Aal>,
+}
+
+async fn step_up(call: Call, input: StepUpInput) -> Result<Reply<Standing>, AuthError> {
+    let session = call.session()?;
+    let progress = match (&input.action, input.assurance) {
+        (Some(action), None) => call.cx.step_up(session, action).await?,
+        (None, level) => call.cx.raise(session, level.unwrap_or(Aal::Aal1)).await?,
+        (Some(_), Some(_)) => {
+            return Err(
+                AuthError::new(&codes::INVALID_INPUT).field("assurance", "Give an action or a level, not both.")
+            );
+        }
+    };
+    Ok(standing(progress))
 }
 
 /// Takes no input.

@@ -17,7 +17,7 @@ use crate::{
     keys::Sealed,
     secret::SecretText,
     slot::{Notice, Notifier},
-    store::Op,
+    store::{Op, Write},
     timestamp::Timestamp,
 };
 
@@ -114,17 +114,44 @@ impl Outbox {
         if !self.receivers.contains_key(topic) {
             return Err(AuthError::new(&codes::INTERNAL).because("a message was sent to a topic without a receiver"));
         }
-        let id: OutboxId = cx.new_id();
+        self.row(cx, cx.new_id(), topic, payload, cx.now())
+    }
+
+    /// A message that whoever sends it delivers himself, unless he dies.
+    pub(crate) fn reservation(
+        &self,
+        cx: &RequestContext,
+        id: OutboxId,
+        topic: &'static str,
+        payload: &Payload,
+    ) -> Result<Op, AuthError> {
+        self.row(cx, id, topic, payload, cx.now().plus(LEASE))
+    }
+
+    /// Takes a reserved message that nobody else is at.
+    pub(crate) fn completion(&self, id: OutboxId) -> Op {
+        let guards = vec![OutboxRow::attempts.eq(0).guard];
+        Op { def: self.rows.table.def.clone(), write: Write::Take { at: At::<OutboxRow>::id(id).lookup, guards } }
+    }
+
+    fn row(
+        &self,
+        cx: &RequestContext,
+        id: OutboxId,
+        topic: &'static str,
+        payload: &Payload,
+        due_at: Timestamp,
+    ) -> Result<Op, AuthError> {
         let row = OutboxRow {
             id,
             tenant: cx.tenant(),
             topic: topic.to_owned(),
             payload: self.rows.seal(cx, OutboxRow::payload, id, payload)?,
-            due_at: cx.now(),
+            due_at,
             attempts: 0,
             created_at: cx.now(),
         };
-        Ok(Op::Insert { def: self.rows.table.def.clone(), values: row.into_values() })
+        Ok(Op { def: self.rows.table.def.clone(), write: Write::Insert { values: row.into_values() } })
     }
 
     /// Delivers what is due, and says how many messages were delivered.

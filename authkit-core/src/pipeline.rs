@@ -4,6 +4,7 @@
 
 mod admission;
 mod decision;
+mod machine;
 mod refusal;
 mod sign_up;
 mod suspension;
@@ -18,7 +19,7 @@ use crate::{
     context::RequestContext,
     error::{AuthError, codes},
     event::ActionRedeemed,
-    evidence::{Evidence, MethodId},
+    evidence::{Aal, Evidence, MethodId},
     flow::{ActionGrant, Challenge, FlowState, OfferAction, Purpose, StoredOffer},
     id::FlowId,
     principal::{Identifier, Principal, PrincipalRow, Status},
@@ -28,7 +29,7 @@ use crate::{
     verifier::{Effect, StepContext},
 };
 
-pub use self::sign_up::SignUp;
+pub use self::{machine::Caller, sign_up::SignUp};
 
 /// How long a flow may take.
 const FLOW_LIFE: Duration = Duration::from_secs(10 * 60);
@@ -132,14 +133,26 @@ impl RequestContext {
             Some(flow) => offer(flow, method)?.action,
             None => OfferAction::Verify,
         };
-        let step = self.admit(purpose, StepKind::Begin, method, flow, bound, None).await?;
-        let mut cx = step.context(step.bound.as_ref());
-        let prompt = match action {
-            OfferAction::Verify => self.engine.verifier(method)?.begin(&mut cx, input).await,
-            OfferAction::Enrol => self.engine.enroller(method)?.begin(&mut cx, input).await,
+        let (step, begun, batch) = match action {
+            OfferAction::Verify => {
+                let verifier = self.engine.verifier(method)?;
+                let input = verifier.read_begin(input)?;
+                let step = self.admit(purpose, StepKind::Begin, method, flow, bound, input.hint.clone()).await?;
+                let mut cx = step.context(step.bound.as_ref());
+                let begun = verifier.begin(&mut cx, input).await;
+                let batch = cx.batch;
+                (step, begun, batch)
+            }
+            OfferAction::Enrol => {
+                let enroller = self.engine.enroller(method)?;
+                let step = self.admit(purpose, StepKind::Begin, method, flow, bound, None).await?;
+                let mut cx = step.context(step.bound.as_ref());
+                let begun = enroller.begin(&mut cx, input).await;
+                let batch = cx.batch;
+                (step, begun, batch)
+            }
         };
-        let batch = cx.batch;
-        let prompt = match prompt {
+        let prompt = match begun {
             Ok(prompt) => prompt,
             Err(error) => return Err(self.turn_down(step, None, error).await),
         };
@@ -198,7 +211,21 @@ impl RequestContext {
     ///
     /// When it cannot be permitted to this principal at all.
     pub async fn step_up(&self, session: &Session, action: &str) -> Result<Progress, AuthError> {
-        let purpose = Purpose::StepUp { session: session.id, action: action.to_owned() };
+        self.review(session, Purpose::StepUp { session: session.id, action: action.to_owned() }).await
+    }
+
+    /// Asks that a session stands for fresh proofs of this level: gives it a new token at once, or says what has to be
+    /// proved first.
+    ///
+    /// # Errors
+    ///
+    /// When this principal cannot reach the level at all.
+    pub async fn raise(&self, session: &Session, level: Aal) -> Result<Progress, AuthError> {
+        self.review(session, Purpose::Raise { session: session.id, level }).await
+    }
+
+    /// Judges the proofs that a session already has.
+    async fn review(&self, session: &Session, purpose: Purpose) -> Result<Progress, AuthError> {
         let method = MethodId::from_static("session");
         let step = self.admit(purpose, StepKind::Review, &method, None, Some(session.principal.clone()), None).await?;
         let proved = Proved {
@@ -251,7 +278,7 @@ impl RequestContext {
         let (step, mut proved) = self.verify(step, None, response).await?;
         proved.evidence.extend(session_evidence(session)?);
         let enrolments = self.enrolments(proved.principal.id).await?;
-        let (requirement, _) = self.requirement(&step, &proved, &enrolments).await?;
+        let (requirement, _) = self.requirement(&step.purpose, &proved, &enrolments).await?;
         if requirement.denied().is_some() || requirement.unmet(&proved.evidence, self.now()).is_some() {
             self.refund(&step.charges).await;
             return Err(AuthError::new(&codes::STEP_UP_REQUIRED).because("the act demands more than was proved"));
@@ -259,11 +286,11 @@ impl RequestContext {
         if !proved.effects.is_empty() {
             return Err(AuthError::new(&codes::STEP_UP_REQUIRED).because("the response proves somebody else"));
         }
-        let Proved { principal, mut batch, .. } = proved;
+        let Proved { principal, evidence, mut batch, .. } = proved;
         let principals = &self.engine.spine.principals;
         batch.ensure(principals, At::id(principal.id), issuable(&principal)).or(&codes::CONFLICT);
         self.settle(&step, &mut batch);
-        self.after_issue(&step, &principal, &mut batch).await?;
+        self.after_issue(&step, &principal, &evidence, &mut batch).await?;
         Ok(Proof { principal, batch, charges: step.charges })
     }
 

@@ -169,6 +169,7 @@ pub(crate) struct Parts {
     pub(crate) tokens: Vec<(&'static str, Arc<dyn TokenStrategy>)>,
     pub(crate) identifiers: Vec<(&'static str, Arc<dyn IdentifierKind>)>,
     pub(crate) verifiers: Vec<(&'static str, MethodId, Arc<dyn AnyVerifier>)>,
+    pub(crate) machines: Vec<(&'static str, MethodId, Arc<dyn AnyVerifier>)>,
     pub(crate) enrollers: Vec<(&'static str, MethodId, Arc<dyn AnyEnroller>)>,
     pub(crate) stages: Vec<(&'static str, Arc<dyn Stage>)>,
     pub(crate) operations: Vec<(&'static str, Operation)>,
@@ -278,6 +279,16 @@ impl Registrar<'_> {
     /// Verifies a method.
     pub fn verifier<V: CredentialVerifier>(&mut self, verifier: Arc<V>) {
         self.parts.verifiers.push((self.plugin, verifier.method(), Arc::new(Erased(verifier))));
+    }
+
+    /// Verifies a method by which programs make calls without a session; see
+    /// [`RequestContext::call`](crate::RequestContext::call).
+    ///
+    /// # Security
+    ///
+    /// Calls are not charged, so a response has to be too long to be guessed: at least 128 random bits.
+    pub fn machine_verifier<V: CredentialVerifier>(&mut self, verifier: Arc<V>) {
+        self.parts.machines.push((self.plugin, verifier.method(), Arc::new(Erased(verifier))));
     }
 
     /// Enrols a method.

@@ -253,6 +253,12 @@ impl Batch {
         self.insert(&cx.engine.spine.enrolments, row).or(&codes::CONFLICT);
     }
 
+    /// Removes what the principal could answer. Raise the epoch in the same batch.
+    pub fn remove_enrolment(&mut self, cx: &RequestContext, principal: PrincipalId, method: &MethodId, label: &str) {
+        let at = At::key(Enrolment::by_method, (principal, method.clone(), label.to_owned()));
+        self.take(&cx.engine.spine.enrolments, at, []).or(&codes::NOT_FOUND);
+    }
+
     /// Raises the epoch: whatever was proved before and not issued yet counts no more. Loses to any other change.
     pub fn raise_epoch(&mut self, cx: &RequestContext, principal: &Principal, ends: EndSessions<'_>) {
         self.change_principal(cx, principal, Vec::new(), ends);

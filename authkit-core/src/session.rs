@@ -138,6 +138,27 @@ pub struct NewSession {
     pub secret: Secret,
 }
 
+/// Why a session gets a new secret.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "a session store has to handle every one")]
+pub enum Rotation<'a> {
+    /// Its principal proved more: the session takes over evidence, level and references of the grant.
+    Raised(&'a Grant),
+    /// Its principal did something after which copies of the secret are to be dead.
+    Renewed(&'a Principal),
+}
+
+impl Rotation<'_> {
+    /// Whose session it is.
+    #[must_use]
+    pub const fn principal(&self) -> &Principal {
+        match self {
+            Self::Raised(grant) => &grant.principal,
+            Self::Renewed(principal) => principal,
+        }
+    }
+}
+
 /// Which sessions of a principal end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a session store has to handle every one")]
@@ -166,7 +187,9 @@ pub enum Ending {
 /// 3. `end` adds the removal to the batch, so that it lands with its record. Ending one session that is gone, or that is
 ///    another principal's, loses with [`codes::NOT_FOUND`](crate::codes::NOT_FOUND); ending several that are gone is no
 ///    error.
-/// 4. `rotate` gives the session a new secret in the batch; the one before is dead once the batch has landed.
+/// 4. `rotate` gives the session a new secret in the batch, and with a grant also what that proves; the secret before is
+///    dead once the batch has landed. Of several who rotate at once, one wins; the others, and whoever rotates a session
+///    that is gone, lose with [`codes::UNAUTHENTICATED`](crate::codes::UNAUTHENTICATED).
 /// 5. `touch` keeps the session from going idle; it writes volatile columns only, and seldom.
 #[async_trait]
 pub trait SessionStore: Send + Sync + 'static {
@@ -204,12 +227,18 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Adds the end of sessions to a batch.
     fn end(&self, cx: &RequestContext, principal: PrincipalId, which: Ending, batch: &mut Batch);
 
-    /// Adds a new secret for the session to a batch.
+    /// Adds a new secret for a session to a batch.
     ///
     /// # Errors
     ///
-    /// When the session cannot be written.
-    fn rotate(&self, cx: &RequestContext, session: &Session, batch: &mut Batch) -> Result<NewSession, AuthError>;
+    /// [`codes::UNAUTHENTICATED`](crate::codes::UNAUTHENTICATED) if the session is gone or is not the principal's.
+    async fn rotate(
+        &self,
+        cx: &RequestContext,
+        session: SessionId,
+        rotation: Rotation<'_>,
+        batch: &mut Batch,
+    ) -> Result<NewSession, AuthError>;
 
     /// Notes that the session is in use.
     ///

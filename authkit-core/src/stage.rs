@@ -290,6 +290,8 @@ pub enum End<'a> {
         attempt: &'a Attempt<'a>,
         /// To whom.
         principal: &'a Principal,
+        /// What was proved, in this step and before it.
+        evidence: &'a [Evidence],
     },
     /// A credential was judged and refused.
     Refused {

@@ -3,6 +3,7 @@
 use std::{fmt, ops::Bound, sync::Arc};
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     entity::{Def, EntityDef},
@@ -16,7 +17,7 @@ use crate::{
 /// Keeps the rows of declared entities.
 ///
 /// A store knows [`EntityDef`]s, [`Value`]s and [`Op`]s; it knows no plugin. A SQL store makes one table per entity and
-/// one column per field, and adds `tenant_id` (for [`Reach::Tenant`](crate::Reach)) and `version`.
+/// one column per field, and adds `tenant_id` (for [`Reach::Tenant`](crate::Reach)).
 ///
 /// # Contract
 ///
@@ -24,23 +25,21 @@ use crate::{
 /// 2. `commit` lands as a whole or not at all; concurrent commits behave as if made one after the other. An error names
 ///    the first op that failed, and nothing was written unless the error is [`StoreError::Unknown`].
 /// 3. Unique indexes hold per tenant; a row with a NULL in the key collides with none.
-/// 4. Guards are judged on the row as it is when the commit lands. [`Op::Ensure`] holds until then against concurrent
-///    writers.
+/// 4. Guards are judged on the row as it is when the commit lands. [`Write::Ensure`] holds until then against
+///    concurrent writers.
 /// 5. A row past its expiry at `now` is absent for every call, swept or not: it is not returned, collides with nothing,
 ///    is not bumped and satisfies no guard.
 /// 6. A call with [`Scope::Tenant`] neither reads nor writes rows of another tenant. Global entities are reached with
 ///    either scope; entities of tenants are not reached with [`Scope::Global`].
 /// 7. Writing a reference to a row that is absent, or expired, fails with [`StoreError::Guard`]. Removing a row removes
 ///    the rows that refer to it.
-/// 8. The version of a row is 1 when inserted and grows by one with every update that sets a recorded column;
-///    [`Op::Bump`] is such an update of its counter.
-/// 9. Conflicts between commits (deadlocks, serialization failures, a locked database) are retried inside, bounded;
+/// 8. Conflicts between commits (deadlocks, serialization failures, a locked database) are retried inside, bounded;
 ///    what still fails is [`StoreError::Busy`] and wrote nothing.
-/// 10. Dropping the future of a call at any point leaves either everything or nothing written.
-/// 11. The ops of a commit see what the ops before them did.
-/// 12. A NULL expiry is never. A number that would leave 64 bits is [`StoreError::Corrupt`]. If two unique indexes
+/// 9. Dropping the future of a call at any point leaves either everything or nothing written.
+/// 10. The ops of a commit see what the ops before them did.
+/// 11. A NULL expiry is never. A number that would leave 64 bits is [`StoreError::Corrupt`]. If two unique indexes
 ///     collide at once, either is named.
-/// 13. `migrate` accepts a database that newer steps were applied to, and an insert by an older declaration gets the
+/// 12. `migrate` accepts a database that newer steps were applied to, and an insert by an older declaration gets the
 ///     defaults of the newer columns: the version before runs on the schema after.
 ///
 /// The crate `authkit-testkit` has a test per clause: `store_suite!`.
@@ -146,7 +145,7 @@ pub enum Scope {
 pub struct Shape {
     /// The entity.
     pub def: Def,
-    /// Positions of the wanted columns, in this order.
+    /// Positions of the wanted columns, at least one, in this order.
     pub columns: Vec<usize>,
     /// The joined row.
     pub join: Option<Join>,
@@ -173,7 +172,7 @@ pub struct Join {
 }
 
 /// A unique index and a value for each of its columns; no value is NULL.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "a store reads it whole")]
 pub struct Lookup {
     /// Position of the index.
@@ -236,8 +235,6 @@ pub enum Direction {
 pub struct Row {
     /// Whose it is; [`TenantId::DEFAULT`] for global entities.
     pub tenant: TenantId,
-    /// 1 when inserted; one more with every recorded update.
-    pub version: i64,
     /// The wanted columns, in the order asked for.
     pub values: Vec<Value>,
     /// The wanted columns of the joined row.
@@ -245,7 +242,7 @@ pub struct Row {
 }
 
 /// A condition on one column of a row.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "a store reads it whole")]
 pub struct Guard {
     /// Position of the column.
@@ -257,7 +254,7 @@ pub struct Guard {
 }
 
 /// How a stored value relates to a given one. NULL equals NULL and is neither above nor below anything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_enums, reason = "a store has to handle every one")]
 pub enum Comparison {
     /// Stored = given.
@@ -294,7 +291,7 @@ impl Guard {
 }
 
 /// A new value for one column.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_enums, reason = "a store has to handle every one")]
 pub enum Set {
     /// The column at this position becomes this value.
@@ -304,33 +301,35 @@ pub enum Set {
 }
 
 /// One write of a commit.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a store reads it whole")]
+pub struct Op {
+    /// The entity.
+    pub def: Def,
+    /// What is written of it.
+    pub write: Write,
+}
+
+/// What an [`Op`] writes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_enums, reason = "a store has to handle every one")]
-pub enum Op {
+pub enum Write {
     /// Adds a row; refuses to overwrite.
     Insert {
-        /// The entity.
-        def: Def,
         /// All columns.
         values: Vec<Value>,
     },
     /// Changes a row that is present and meets the guards; otherwise its guard is lost.
     Update {
-        /// The entity.
-        def: Def,
         /// Which row.
         at: Lookup,
         /// Conditions on the row.
         guards: Vec<Guard>,
-        /// The version that the row must have.
-        version: Option<i64>,
-        /// What changes. If all are volatile columns, the version stays.
+        /// What changes; nothing at all demands the guards alone.
         set: Vec<Set>,
     },
     /// Removes a row that is present and meets the guards, and returns it; otherwise its guard is lost.
     Take {
-        /// The entity.
-        def: Def,
         /// Which row.
         at: Lookup,
         /// Conditions on the row.
@@ -338,8 +337,6 @@ pub enum Op {
     },
     /// Removes every row under an index prefix but one, and returns their ids.
     Purge {
-        /// The entity.
-        def: Def,
         /// Position of the index.
         index: usize,
         /// Values of the leading columns, at least one; none is NULL.
@@ -353,8 +350,6 @@ pub enum Op {
     /// other columns, but its expiry becomes the later of its own and the given one. The entity has no unique index
     /// besides the primary key and `index`.
     Bump {
-        /// The entity.
-        def: Def,
         /// Position of the unique index that finds the row.
         index: usize,
         /// All columns of the row as it is made if absent; the counter column is ignored.
@@ -370,28 +365,11 @@ pub enum Op {
     },
     /// Writes nothing; the row must be present and meet the guards when the commit lands.
     Ensure {
-        /// The entity.
-        def: Def,
         /// Which row.
         at: Lookup,
         /// Conditions on the row.
         guards: Vec<Guard>,
     },
-}
-
-impl Op {
-    /// The entity that the op is about.
-    #[must_use]
-    pub const fn def(&self) -> &Def {
-        match self {
-            Self::Insert { def, .. }
-            | Self::Update { def, .. }
-            | Self::Take { def, .. }
-            | Self::Purge { def, .. }
-            | Self::Bump { def, .. }
-            | Self::Ensure { def, .. } => def,
-        }
-    }
 }
 
 /// What an op did.
@@ -453,4 +431,45 @@ impl fmt::Display for Scope {
 #[must_use]
 pub fn order_columns(def: &EntityDef, index: usize, prefix: usize) -> &[usize] {
     def.indexes.get(index).and_then(|i| i.columns.get(prefix..)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_comes_back_from_its_text_with_every_kind_of_value() {
+        let values = vec![
+            Value::Null,
+            Value::Bool(true),
+            Value::Int(i64::MIN),
+            Value::Int(i64::MAX),
+            Value::Time(Timestamp::MIN),
+            Value::Time(Timestamp::from_millis(-1)),
+            Value::Time(Timestamp::MAX),
+            Value::Id(Id::from_bytes([0xa7; 16])),
+            Value::Text("\u{1f511} \"quoted\"".to_owned()),
+            Value::Bytes(Vec::new()),
+            Value::Bytes((0..=u8::MAX).collect()),
+            Value::Json("{ \"as\" : \"written\" }".to_owned()),
+        ];
+        let at = || Lookup { index: 1, key: values.clone() };
+        let guard = |comparison| Guard { column: 2, comparison, value: Value::Int(3) };
+        let guards = || {
+            use Comparison::{AtLeast, AtMost, Equal, Greater, Less, NotEqual};
+            [Equal, NotEqual, Less, AtMost, Greater, AtLeast].map(guard).to_vec()
+        };
+        let set = vec![Set::To(1, Value::Null), Set::Add(2, -1)];
+        for write in [
+            Write::Insert { values: values.clone() },
+            Write::Update { at: at(), guards: guards(), set },
+            Write::Take { at: at(), guards: guards() },
+            Write::Purge { index: 1, prefix: values.clone(), except: Some(Id::NIL) },
+            Write::Bump { index: 1, values: values.clone(), column: 2, by: -1, floor: Some(0), max: None },
+            Write::Ensure { at: at(), guards: guards() },
+        ] {
+            let text = serde_json::to_string(&write).unwrap();
+            assert_eq!(serde_json::from_str::<Write>(&text).unwrap(), write, "{text}");
+        }
+    }
 }

@@ -2,12 +2,12 @@
 
 use std::marker::PhantomData;
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{id::Id, timestamp::Timestamp};
 
 /// One stored value. There are no floats: every value has one order and one encoding in every store.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_enums, reason = "a store has to handle every kind; a new one is a breaking change")]
 pub enum Value {
     /// Absent.
@@ -23,9 +23,24 @@ pub enum Value {
     /// Text without U+0000, ordered by code point; at most 255 characters where indexed.
     Text(String),
     /// Bytes; compared for equality only.
-    Bytes(Vec<u8>),
+    Bytes(#[serde(with = "base64url_text")] Vec<u8>),
     /// JSON text, returned exactly as stored; neither indexed nor compared.
     Json(String),
+}
+
+/// Bytes as text, which JSON would spell as a list of numbers.
+mod base64url_text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+
+    use crate::keys::{base64url, from_base64url};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&base64url(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        from_base64url(&String::deserialize(deserializer)?).ok_or_else(|| D::Error::custom("bytes are base64url"))
+    }
 }
 
 /// The kind of a column.

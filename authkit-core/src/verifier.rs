@@ -1,6 +1,6 @@
 //! Proving who one is, and getting something to prove it with.
 
-use std::{fmt, future::Future, ops::Deref, sync::Arc};
+use std::{any::Any, fmt, future::Future, ops::Deref, sync::Arc};
 
 use async_trait::async_trait;
 use schemars::{JsonSchema, Schema, schema_for};
@@ -47,17 +47,20 @@ use crate::{
 /// ```
 pub trait CredentialVerifier: Send + Sync + 'static {
     /// What a client may say to begin.
-    type Begin: DeserializeOwned + JsonSchema + Send;
+    type Begin: DeserializeOwned + JsonSchema + Send + 'static;
     /// What is remembered between `begin` and `verify`; sealed, never shown.
     type State: Serialize + DeserializeOwned + Send;
     /// The client's answer.
-    type Response: DeserializeOwned + JsonSchema + Send;
+    type Response: DeserializeOwned + JsonSchema + Send + 'static;
 
     /// The method that this verifies.
     fn method(&self) -> MethodId;
 
     /// The identifier that the response names, as typed; stages count by it before anything is verified.
     fn hint<'r>(&self, response: &'r Self::Response) -> Option<&'r str>;
+
+    /// The identifier to begin with, as typed; stages count by it before anything is sent.
+    fn begin_hint<'i>(&self, input: &'i Self::Begin) -> Option<&'i str>;
 
     /// Prepares a challenge: draws a nonce, sends a code.
     ///
@@ -271,21 +274,29 @@ pub struct MethodSchemas {
 #[async_trait]
 pub(crate) trait AnyVerifier: Send + Sync {
     fn schemas(&self) -> MethodSchemas;
-    fn read(&self, response: JsonValue) -> Result<Response, AuthError>;
-    async fn begin(&self, cx: &mut StepContext<'_>, input: JsonValue) -> Result<Prompt<JsonValue>, AuthError>;
+    fn read(&self, response: JsonValue) -> Result<Input, AuthError>;
+    fn read_begin(&self, input: JsonValue) -> Result<Input, AuthError>;
+    async fn begin(&self, cx: &mut StepContext<'_>, input: Input) -> Result<Prompt<JsonValue>, AuthError>;
     async fn verify(
         &self,
         cx: &mut StepContext<'_>,
         state: Option<JsonValue>,
-        response: Response,
+        response: Input,
     ) -> Result<Verdict, AuthError>;
     fn apply(&self, cx: &RequestContext, p: &Principal, effect: &Effect, batch: &mut Batch) -> Result<(), AuthError>;
 }
 
-/// A response that was read into the verifier's own type.
-pub(crate) struct Response {
+/// Client input that was read into the verifier's own type.
+pub(crate) struct Input {
     pub(crate) hint: Option<String>,
-    typed: Box<dyn std::any::Any + Send>,
+    typed: Box<dyn Any + Send>,
+}
+
+impl Input {
+    fn typed<T: 'static>(self) -> Result<T, AuthError> {
+        let foreign = |_any| AuthError::new(&codes::INTERNAL).because("input of another method");
+        self.typed.downcast::<T>().map(|typed| *typed).map_err(foreign)
+    }
 }
 
 pub(crate) struct Erased<T>(pub(crate) Arc<T>);
@@ -296,14 +307,20 @@ impl<V: CredentialVerifier> AnyVerifier for Erased<V> {
         MethodSchemas { begin: schema_for!(V::Begin), response: schema_for!(V::Response) }
     }
 
-    fn read(&self, response: JsonValue) -> Result<Response, AuthError> {
+    fn read(&self, response: JsonValue) -> Result<Input, AuthError> {
         let typed: V::Response = read_input(response)?;
         let hint = self.0.hint(&typed).map(str::to_owned);
-        Ok(Response { hint, typed: Box::new(typed) })
+        Ok(Input { hint, typed: Box::new(typed) })
     }
 
-    async fn begin(&self, cx: &mut StepContext<'_>, input: JsonValue) -> Result<Prompt<JsonValue>, AuthError> {
-        let prompt = self.0.begin(cx, read_optional(input)?).await?;
+    fn read_begin(&self, input: JsonValue) -> Result<Input, AuthError> {
+        let typed: Option<V::Begin> = read_optional(input)?;
+        let hint = typed.as_ref().and_then(|typed| self.0.begin_hint(typed)).map(str::to_owned);
+        Ok(Input { hint, typed: Box::new(typed) })
+    }
+
+    async fn begin(&self, cx: &mut StepContext<'_>, input: Input) -> Result<Prompt<JsonValue>, AuthError> {
+        let prompt = self.0.begin(cx, input.typed()?).await?;
         remember(prompt)
     }
 
@@ -311,12 +328,9 @@ impl<V: CredentialVerifier> AnyVerifier for Erased<V> {
         &self,
         cx: &mut StepContext<'_>,
         state: Option<JsonValue>,
-        response: Response,
+        response: Input,
     ) -> Result<Verdict, AuthError> {
-        let response = response.typed.downcast::<V::Response>();
-        let response =
-            response.map_err(|_any| AuthError::new(&codes::INTERNAL).because("response of another method"))?;
-        self.0.verify(cx, recall(state)?, *response).await
+        self.0.verify(cx, recall(state)?, response.typed()?).await
     }
 
     fn apply(&self, cx: &RequestContext, p: &Principal, effect: &Effect, batch: &mut Batch) -> Result<(), AuthError> {

@@ -122,7 +122,7 @@ fn check_id(columns: &[Column<'_>], entity: &Ident) -> syn::Result<()> {
 
 fn column<'a>(field: &'a Field, ident: &'a Ident, reach: Reach) -> syn::Result<Column<'a>> {
     check_name(&ident.unraw().to_string(), ident.span())?;
-    if ident == "version" || (ident == "tenant_id" && reach == Reach::Tenant) {
+    if ident == "tenant_id" && reach == Reach::Tenant {
         return Err(Error::new(ident.span(), format!("the store adds the column `{ident}` by itself")));
     }
     let attribute = FieldAttribute::new(&field.attrs)?;

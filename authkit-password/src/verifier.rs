@@ -37,6 +37,10 @@ impl CredentialVerifier for PasswordVerifier {
         response.identifier.as_deref()
     }
 
+    fn begin_hint<'i>(&self, (): &'i ()) -> Option<&'i str> {
+        None
+    }
+
     async fn begin(&self, _: &mut StepContext<'_>, _: Option<()>) -> Result<Prompt<()>, AuthError> {
         Err(AuthError::new(&codes::UNKNOWN_METHOD).because("a password has nothing to begin"))
     }

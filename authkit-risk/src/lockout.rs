@@ -109,7 +109,7 @@ impl Stage for Lockouts {
 
     async fn after(&self, cx: &RequestContext, end: &End<'_>, aftermath: &mut Aftermath) -> Result<(), AuthError> {
         match end {
-            End::Issued { attempt, principal } if *attempt.purpose == Purpose::SignIn => {
+            End::Issued { attempt, principal, .. } if *attempt.purpose == Purpose::SignIn => {
                 aftermath.mark = Some(self.devices.mark(cx, principal.id));
             }
             End::Refused { attempt, principal, charged } => {

@@ -3,8 +3,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use authkit_core::{
     Aal, At, AuthError, Batch, Collection, Column, Cursor, Ending, EphemeralBatch, Evidence, Grant, JoinedReader, Json,
-    NewSession, Page, Principal, PrincipalId, PrincipalKind, PrincipalRow, ReadOnly, RequestContext, Scan, Session,
-    SessionId, SessionStore, SessionSummary, SessionTimes, Status, Timestamp, TokenClaim, Volatile, codes,
+    NewSession, Page, Principal, PrincipalId, PrincipalKind, PrincipalRow, ReadOnly, RequestContext, Rotation, Scan,
+    Session, SessionId, SessionStore, SessionSummary, SessionTimes, Status, Timestamp, TokenClaim, Volatile, codes,
 };
 
 use crate::{config::SessionConfig, entity::SessionRow};
@@ -129,12 +129,32 @@ impl SessionStore for RowSessions {
         }
     }
 
-    fn rotate(&self, cx: &RequestContext, session: &Session, batch: &mut Batch) -> Result<NewSession, AuthError> {
+    async fn rotate(
+        &self,
+        cx: &RequestContext,
+        session: SessionId,
+        rotation: Rotation<'_>,
+        batch: &mut Batch,
+    ) -> Result<NewSession, AuthError> {
+        let principal = rotation.principal();
+        let row = self.rows.get(cx, At::id(session)).await?.filter(|row| row.principal_id == principal.id);
+        let mut row = row.ok_or(AuthError::new(&codes::UNAUTHENTICATED))?;
         let secret = batch.secret(cx);
-        let own = [SessionRow::principal_id.eq(session.principal.id)];
-        let changes = [SessionRow::secret_hash.set(secret.hash())];
-        batch.update(&self.rows, At::id(session.id), own, changes).or(&codes::UNAUTHENTICATED);
-        Ok(NewSession { session: session.clone(), secret })
+        let unrotated = [SessionRow::secret_hash.eq(row.secret_hash)];
+        let mut changes = vec![SessionRow::secret_hash.set(secret.hash())];
+        if let Rotation::Raised(grant) = rotation {
+            row.aal = grant.aal;
+            row.amr = grant.amr.join(" ");
+            row.evidence = Json::new(&grant.evidence)?;
+            changes.push(SessionRow::aal.set(row.aal));
+            changes.push(SessionRow::amr.set(row.amr.clone()));
+            changes.push(SessionRow::evidence.set(row.evidence.clone()));
+        }
+        batch.update(&self.rows, At::id(session), unrotated, changes).or(&codes::UNAUTHENTICATED);
+        let times =
+            SessionTimes { created_at: row.created_at, last_seen_at: row.last_seen_at, expires_at: row.expires_at };
+        let session = Session::new(session, principal.clone(), row.aal, row.amr, row.evidence, times);
+        Ok(NewSession { session, secret })
     }
 
     async fn touch(&self, cx: &RequestContext, session: &Session) -> Result<(), AuthError> {

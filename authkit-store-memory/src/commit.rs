@@ -1,7 +1,7 @@
 //! Writing rows: all or nothing.
 
 use authkit_core::{
-    Def, Done, EntityDef, Guard, Id, Lookup, Op, Row, Scope, Set, StoreError, TenantId, Timestamp, Value,
+    Def, Done, EntityDef, Guard, Id, Lookup, Op, Row, Scope, Set, StoreError, TenantId, Timestamp, Value, Write,
 };
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 
 pub(crate) fn commit(tables: &mut Tables, scope: &Scope, ops: &[Op], now: Timestamp) -> Result<Vec<Done>, StoreError> {
     let mut commit = Commit { tables, undo: Vec::new(), now };
-    let done = ops.iter().enumerate().map(|(op, write)| commit.apply(scope, op, write)).collect::<Result<_, _>>()?;
+    let done = ops.iter().enumerate().map(|(number, op)| commit.apply(scope, number, op)).collect::<Result<_, _>>()?;
     commit.land();
     Ok(done)
 }
@@ -51,39 +51,35 @@ impl Commit<'_> {
         self.undo.clear();
     }
 
-    fn apply(&mut self, scope: &Scope, op: usize, write: &Op) -> Result<Done, StoreError> {
-        let tenant = owner(scope, write.def())?;
+    fn apply(&mut self, scope: &Scope, op: usize, Op { def, write }: &Op) -> Result<Done, StoreError> {
+        let tenant = owner(scope, def)?;
         match write {
-            Op::Insert { def, values } => {
+            Write::Insert { values } => {
                 self.insert(op, def, tenant, values.clone())?;
                 Ok(Done::Written)
             }
-            Op::Update { def, at, guards, version, set } => {
-                self.update(op, def, tenant, at, guards, *version, set)?;
+            Write::Update { at, guards, set } => {
+                self.update(op, def, tenant, at, guards, set)?;
                 Ok(Done::Written)
             }
-            Op::Take { def, at, guards } => {
+            Write::Take { at, guards } => {
                 let (key, stored) = self.require(op, def, tenant, at, guards)?;
-                let row = Row {
-                    tenant,
-                    version: stored.version,
-                    values: stored.values.iter().take(def.columns.len()).cloned().collect(),
-                    joined: None,
-                };
+                let values = stored.iter().take(def.columns.len()).cloned().collect();
+                let row = Row { tenant, values, joined: None };
                 self.remove(def.table, key);
                 Ok(Done::Taken(row))
             }
-            Op::Purge { def, index, prefix, except } => {
+            Write::Purge { index, prefix, except } => {
                 Ok(Done::Purged(self.purge(def, tenant, *index, prefix, *except)?))
             }
-            Op::Bump { def, index, values, column, by, floor, max } => {
+            Write::Bump { index, values, column, by, floor, max } => {
                 let sum = |old: i64| {
                     let sum = old.max(floor.unwrap_or(i64::MIN)).checked_add(*by);
                     sum.filter(|sum| max.is_none_or(|max| *sum <= max)).ok_or(StoreError::Guard { op })
                 };
                 self.bump(op, def, tenant, *index, values, *column, sum).map(Done::Bumped)
             }
-            Op::Ensure { def, at, guards } => {
+            Write::Ensure { at, guards } => {
                 self.require(op, def, tenant, at, guards)?;
                 Ok(Done::Written)
             }
@@ -100,7 +96,7 @@ impl Commit<'_> {
         guards: &[Guard],
     ) -> Result<(RowKey, &Stored), StoreError> {
         let found = self.tables.get(def.table)?.find(def, tenant, at, self.now)?;
-        found.filter(|(_, stored)| meets(guards, &stored.values)).ok_or(StoreError::Guard { op })
+        found.filter(|(_, stored)| meets(guards, stored)).ok_or(StoreError::Guard { op })
     }
 
     fn insert(&mut self, op: usize, def: &EntityDef, tenant: TenantId, values: Vec<Value>) -> Result<(), StoreError> {
@@ -112,11 +108,10 @@ impl Commit<'_> {
         let key = (tenant, *id);
         self.make_way(op, def, None, &values, tenant)?;
         self.check_references(op, def.table, key, &values, None)?;
-        self.put(def.table, key, Some(Stored { version: 1, values }));
+        self.put(def.table, key, Some(values));
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the fields of the op, and whose it is")]
     fn update(
         &mut self,
         op: usize,
@@ -124,23 +119,18 @@ impl Commit<'_> {
         tenant: TenantId,
         at: &Lookup,
         guards: &[Guard],
-        version: Option<i64>,
         set: &[Set],
     ) -> Result<(), StoreError> {
         let (key, old) = self.require(op, def, tenant, at, guards)?;
-        if version.is_some_and(|version| version != old.version) {
-            return Err(StoreError::Guard { op });
-        }
         let table = self.tables.get(def.table)?;
         let old = old.clone();
-        let values = table.complete(changed(table, old.values.clone(), set)?)?;
-        if values.first() != old.values.first() {
+        let values = table.complete(changed(table, old.clone(), set)?)?;
+        if values.first() != old.first() {
             return Err(Fault::FixedId(def.table).into());
         }
-        let version = old.version.saturating_add(i64::from(set.iter().any(|set| is_recorded(table, set))));
         self.make_way(op, def, Some(key), &values, tenant)?;
-        self.check_references(op, def.table, key, &values, Some(&old.values))?;
-        self.put(def.table, key, Some(Stored { version, values }));
+        self.check_references(op, def.table, key, &values, Some(&old))?;
+        self.put(def.table, key, Some(values));
         Ok(())
     }
 
@@ -185,20 +175,19 @@ impl Commit<'_> {
             return Ok(first);
         };
 
-        let Some(Value::Int(count)) = old.values.get(column) else {
+        let Some(Value::Int(count)) = old.get(column) else {
             return Err(misfit().into());
         };
         let count = sum(*count)?;
         let mut new = old.clone();
-        if let Some(counter) = new.values.get_mut(column) {
+        if let Some(counter) = new.get_mut(column) {
             *counter = Value::Int(count);
         }
         if let Some(at) = def.expiry
-            && let (Some(own), Some(given)) = (new.values.get_mut(at), values.get(at))
+            && let (Some(own), Some(given)) = (new.get_mut(at), values.get(at))
         {
             *own = later(own, given);
         }
-        new.version = new.version.saturating_add(i64::from(is_recorded(table, &Set::Add(column, 0))));
         self.put(def.table, key, Some(new));
         Ok(count)
     }
@@ -277,11 +266,6 @@ impl Commit<'_> {
             self.undo.push((name, key, old));
         }
     }
-}
-
-fn is_recorded(table: &Table, set: &Set) -> bool {
-    let (Set::To(at, _) | Set::Add(at, _)) = set;
-    table.def.columns.get(*at).is_some_and(|column| !column.volatile)
 }
 
 fn changed(table: &Table, mut values: Vec<Value>, set: &[Set]) -> Result<Vec<Value>, Fault> {

@@ -64,7 +64,7 @@ fn apply(state: &mut State, migration: &Migration) -> Result<(), Fault> {
             };
             def.columns.push(column.clone());
             for stored in table.rows.values_mut() {
-                stored.values.push(old_rows.clone());
+                stored.push(old_rows.clone());
             }
         }
         Step::AddIndex { index, .. } => {

@@ -25,8 +25,8 @@ pub(crate) fn query(tables: &Tables, scope: &Scope, query: &Query) -> Result<Vec
     let index = table.index(def, query.index)?;
 
     let span = Span::prefix(tenant, &query.prefix).bounded(&query.from, &query.to);
-    let wanted = |key| table.live(key, query.now).filter(|stored| meets(&query.filters, &stored.values));
-    let read = |stored| row(tenant, &query.shape, stored);
+    let wanted = |key| table.live(key, query.now).filter(|stored| meets(&query.filters, stored));
+    let read = |stored: &Stored| row(tenant, &query.shape, stored);
     Ok(match (query.direction, query.after.as_deref()) {
         (Direction::Ascending, after) => {
             let span = match after {
@@ -49,16 +49,16 @@ fn joined(
     tables: &Tables,
     scope: &Scope,
     join: &Join,
-    stored: &Stored,
+    stored: &[Value],
     now: Timestamp,
 ) -> Result<Option<Vec<Value>>, StoreError> {
     let tenant = owner(scope, &join.def)?;
     let table = tables.get(join.def.table)?;
-    let key = referenced((tenant, Id::NIL), join.via, &stored.values);
+    let key = referenced((tenant, Id::NIL), join.via, stored);
     let other = key.and_then(|key| table.live(key, now));
-    Ok(other.map(|other| pick(&join.columns, &other.values)))
+    Ok(other.map(|other| pick(&join.columns, other)))
 }
 
-fn row(tenant: TenantId, shape: &Shape, stored: &Stored) -> Row {
-    Row { tenant, version: stored.version, values: pick(&shape.columns, &stored.values), joined: None }
+fn row(tenant: TenantId, shape: &Shape, stored: &[Value]) -> Row {
+    Row { tenant, values: pick(&shape.columns, stored), joined: None }
 }

@@ -41,12 +41,8 @@ pub(crate) fn owner(scope: &Scope, def: &EntityDef) -> Result<TenantId, StoreErr
 /// Whose row it is, and its id.
 pub(crate) type RowKey = (TenantId, Id);
 
-#[derive(Clone)]
-pub(crate) struct Stored {
-    pub(crate) version: i64,
-    /// All columns of the table, in its order.
-    pub(crate) values: Vec<Value>,
-}
+/// All columns of a row, in the order of its table.
+pub(crate) type Stored = Vec<Value>;
 
 #[derive(Clone)]
 pub(crate) struct Table {
@@ -90,27 +86,27 @@ impl Table {
         let old = self.rows.remove(&key);
         if let Some(old) = &old {
             for (index, def) in self.indexes.iter_mut().zip(&self.def.indexes) {
-                index.remove(&index_key(key, &def.columns, &old.values));
+                index.remove(&index_key(key, &def.columns, old));
             }
             for (children, def) in self.references.iter_mut().zip(&self.def.references) {
-                if let Some(parent) = referenced(key, def.column, &old.values) {
+                if let Some(parent) = referenced(key, def.column, old) {
                     children.remove(&(parent, key));
                 }
             }
-            if let Some(at) = expiry(&self.def, &old.values) {
+            if let Some(at) = expiry(&self.def, old) {
                 self.expiries.remove(&(at, key));
             }
         }
         if let Some(new) = new {
             for (index, def) in self.indexes.iter_mut().zip(&self.def.indexes) {
-                index.insert(index_key(key, &def.columns, &new.values), key);
+                index.insert(index_key(key, &def.columns, &new), key);
             }
             for (children, def) in self.references.iter_mut().zip(&self.def.references) {
-                if let Some(parent) = referenced(key, def.column, &new.values) {
+                if let Some(parent) = referenced(key, def.column, &new) {
                     children.insert((parent, key));
                 }
             }
-            if let Some(at) = expiry(&self.def, &new.values) {
+            if let Some(at) = expiry(&self.def, &new) {
                 self.expiries.insert((at, key));
             }
             self.rows.insert(key, new);
@@ -120,7 +116,7 @@ impl Table {
 
     /// The row, unless it is past its expiry.
     pub(crate) fn live(&self, key: RowKey, now: Timestamp) -> Option<&Stored> {
-        self.rows.get(&key).filter(|stored| !self.def.is_expired(&stored.values, now))
+        self.rows.get(&key).filter(|stored| !self.def.is_expired(stored, now))
     }
 
     /// The live row of a unique key. `def` is the caller's declaration, which may be older than the table.
@@ -176,7 +172,7 @@ impl Table {
     /// Whether two rows of a tenant agree in all columns of an index, NULL aside.
     pub(crate) fn has_equals(&self, columns: &[usize]) -> bool {
         let mut seen = BTreeSet::new();
-        let keys = self.rows.iter().map(|((tenant, _), stored)| (*tenant, pick(columns, &stored.values)));
+        let keys = self.rows.iter().map(|((tenant, _), stored)| (*tenant, pick(columns, stored)));
         keys.filter(|(_, values)| !values.contains(&Value::Null)).any(|key| !seen.insert(key))
     }
 

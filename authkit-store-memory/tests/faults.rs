@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use authkit_core::{
     ColumnDef, Done, Durability, EntityDef, Get, Id, Lookup, Migration, Op, Reach, Scope, Shape, Step, Store,
-    StoreError, TenantId, Timestamp, Value,
+    StoreError, TenantId, Timestamp, Value, Write,
 };
 use authkit_store_memory::MemoryStore;
 use authkit_testkit::{Answer, Counted, Fault, Faulty, drop_at_every_await};
@@ -31,7 +31,7 @@ async fn world() -> Faulty<MemoryStore> {
 }
 
 async fn insert(store: &Faulty<MemoryStore>) -> Result<Vec<Done>, StoreError> {
-    let op = Op::Insert { def: def(), values: vec![Value::Id(Id::NIL)] };
+    let op = Op { def: def(), write: Write::Insert { values: vec![Value::Id(Id::NIL)] } };
     store.commit(&SCOPE, &[op], NOW).await
 }
 

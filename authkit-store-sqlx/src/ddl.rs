@@ -72,10 +72,7 @@ fn create(dialect: &'static Dialect, def: &EntityDef) -> Vec<Change> {
     if tenant {
         sql.push("tenant_id ").push((dialect.column_type)(ColumnKind::Id)).push(" NOT NULL,\n  ");
     }
-    let (first, rest) = def.columns.split_at_checked(1).unwrap_or_default();
-    sql.list("", first, |sql, column| push_column(sql, dialect, column).push(",\n  "));
-    sql.push("version ").push((dialect.column_type)(ColumnKind::Int)).push(" NOT NULL,\n  ");
-    sql.list("", rest, |sql, column| push_column(sql, dialect, column).push(",\n  "));
+    sql.list("", &def.columns, |sql, column| push_column(sql, dialect, column).push(",\n  "));
     sql.push("PRIMARY KEY (").push(key).push(")");
     for reference in &def.references {
         sql.push(",\n  FOREIGN KEY (").push(owner).name(column_of(reference.column).unwrap_or_default());

@@ -90,7 +90,7 @@ fn problem(dialect: &Dialect, def: &EntityDef, found: &Catalogue) -> Option<Stri
     }
     let owner = (def.reach == Reach::Tenant).then_some(("tenant_id", ColumnKind::Id, false));
     let declared = def.columns.iter().map(|column| (column.name, column.kind, column.nullable));
-    let declared: Vec<_> = owner.into_iter().chain([("version", ColumnKind::Int, false)]).chain(declared).collect();
+    let declared: Vec<_> = owner.into_iter().chain(declared).collect();
     let columns = declared.iter().find_map(|(name, kind, nullable)| {
         let Some(column) = found.columns.iter().find(|column| column.name == *name) else {
             return Some(format!("column {name} is missing"));

@@ -65,7 +65,7 @@ pub(crate) struct Rows<'a> {
     now: Timestamp,
 }
 
-/// The fields of [`Op::Bump`](authkit_core::Op::Bump).
+/// The fields of [`Write::Bump`](authkit_core::Write::Bump).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bump<'a> {
     pub(crate) index: usize,
@@ -108,14 +108,12 @@ impl<'a> Rows<'a> {
             .chain(self.def.expiry.map(|_| now))
     }
 
-    /// Returns version and wanted columns.
+    /// Returns the wanted columns.
     pub(crate) fn query(&self, query: &'a Query) -> Statement<'a> {
         let rest = order_columns(self.def, query.index, query.prefix.len());
         let order = || rest.iter().chain(&[0]).map(|at| name(self.def, *at));
-        let mut sql = Statement::new(self.dialect, "SELECT version");
-        for at in &query.shape.columns {
-            sql.push(", ").name(name(self.def, *at));
-        }
+        let mut sql = Statement::new(self.dialect, "SELECT ");
+        sql.list(", ", &query.shape.columns, |sql, at| sql.name(name(self.def, *at)));
         sql.push(" FROM ").name(self.def.table);
         self.push_owner(&mut sql);
         self.push_prefix(&mut sql, query.index, &query.prefix);
@@ -156,48 +154,36 @@ impl<'a> Rows<'a> {
         if self.tenant.is_some() {
             sql.push("tenant_id, ");
         }
-        sql.push("version, ").list(", ", &self.def.columns, |sql, column| sql.name(column.name));
+        sql.list(", ", &self.def.columns, |sql, column| sql.name(column.name));
         sql.push(") VALUES (");
         if let Some(tenant) = self.tenant {
             sql.arg(Arg::Id(tenant.into())).push(", ");
         }
-        sql.push("1, ").list(", ", values, Statement::arg).push(")");
+        sql.list(", ", values, Statement::arg).push(")");
         sql
     }
 
-    pub(crate) fn update(
-        &self,
-        at: &'a Lookup,
-        guards: &'a [Guard],
-        version: Option<i64>,
-        set: &'a [Set],
-    ) -> Statement<'a> {
+    /// At least one column is set: SQL knows no update of nothing.
+    pub(crate) fn update(&self, at: &'a Lookup, guards: &'a [Guard], set: &'a [Set]) -> Statement<'a> {
         let mut sql = Statement::new(self.dialect, "UPDATE ");
-        sql.name(self.def.table).push(" SET version = version");
-        if set.iter().any(|set| is_recorded(self.def, changed(set))) {
-            sql.push(" + 1");
-        }
-        for set in set {
+        sql.name(self.def.table).push(" SET ").list(", ", set, |sql, set| {
             let column = name(self.def, changed(set));
-            sql.push(", ").name(column).push(" = ");
+            sql.name(column).push(" = ");
             match set {
                 Set::To(_, value) => sql.arg(Arg::Value(value)),
                 Set::Add(_, by) => sql.name(column).push(" + ").arg(Arg::Int(*by)),
-            };
-        }
+            }
+        });
         self.push_row(&mut sql, at, guards);
-        if let Some(version) = version {
-            sql.push(" AND version = ").arg(Arg::Int(version));
-        }
         sql
     }
 
-    /// Returns version and all columns.
+    /// Returns all columns.
     pub(crate) fn take(&self, at: &'a Lookup, guards: &'a [Guard]) -> Statement<'a> {
         let mut sql = Statement::new(self.dialect, "DELETE FROM ");
         sql.name(self.def.table);
         self.push_row(&mut sql, at, guards);
-        sql.push(" RETURNING version, ").list(", ", &self.def.columns, |sql, column| sql.name(column.name));
+        sql.push(" RETURNING ").list(", ", &self.def.columns, |sql, column| sql.name(column.name));
         sql
     }
 
@@ -253,11 +239,7 @@ impl<'a> Rows<'a> {
 
     fn push_bump(&self, sql: &mut Statement<'a>, bump: &Bump<'a>) {
         let table = qualifier(self.dialect, self.def.table);
-        sql.push(" SET ");
-        if is_recorded(self.def, bump.column) {
-            sql.push("version = ").push(&table).push("version + 1, ");
-        }
-        sql.name(name(self.def, bump.column)).push(" = ");
+        sql.push(" SET ").name(name(self.def, bump.column)).push(" = ");
         self.push_sum(sql, bump);
         if let Some((at, given)) = self.def.expiry.and_then(|at| Some((at, bump.values.get(at)?))) {
             let expiry = name(self.def, at);
@@ -392,19 +374,17 @@ pub(crate) fn sweep(dialect: &'static Dialect, def: &Def, now: Timestamp, limit:
     Some(sql)
 }
 
-/// Reads one row: version, wanted columns, wanted columns of the joined row, and what [`marker`] may need besides.
+/// Reads one row: wanted columns, wanted columns of the joined row, and what [`marker`] may need besides.
 pub(crate) fn get_text(dialect: &'static Dialect, shape: &Shape, index: usize) -> String {
     let def = &shape.def;
-    let mut sql = Statement::new(dialect, "SELECT t.version");
-    for at in &shape.columns {
-        sql.push(", t.").name(name(def, *at));
-    }
+    let mut sql = Statement::new(dialect, "SELECT ");
+    sql.list(", ", &shape.columns, |sql, at| sql.push("t.").name(name(def, *at)));
     if let Some(join) = &shape.join {
         for at in &join.columns {
             sql.push(", j.").name(name(&join.def, *at));
         }
         if never_null(join).is_none() {
-            sql.push(", j.version");
+            sql.push(", j.id");
         }
     }
     sql.push(" FROM ").name(def.table).push(" AS t");
@@ -429,7 +409,7 @@ pub(crate) fn get_text(dialect: &'static Dialect, shape: &Shape, index: usize) -
 /// Position in a row of [`get_text`] of what is NULL only if there is no joined row.
 pub(crate) fn marker(shape: &Shape) -> Option<usize> {
     let join = shape.join.as_ref()?;
-    Some(1 + shape.columns.len() + never_null(join).unwrap_or(join.columns.len()))
+    Some(shape.columns.len() + never_null(join).unwrap_or(join.columns.len()))
 }
 
 fn never_null(join: &Join) -> Option<usize> {
@@ -534,10 +514,6 @@ pub(crate) fn changed(set: &Set) -> usize {
     match set {
         Set::To(at, _) | Set::Add(at, _) => *at,
     }
-}
-
-fn is_recorded(def: &EntityDef, at: usize) -> bool {
-    def.columns.get(at).is_some_and(|column| !column.volatile)
 }
 
 fn count(limit: usize) -> i64 {

@@ -11,11 +11,9 @@ mod file {
 
     use std::{
         fs,
-        path::{Path, PathBuf},
-        sync::{
-            LazyLock,
-            atomic::{AtomicUsize, Ordering},
-        },
+        path::Path,
+        sync::atomic::{AtomicUsize, Ordering},
+        thread,
     };
 
     use authkit_store_sqlx::SqlxStore;
@@ -31,17 +29,18 @@ mod file {
         },
     );
 
-    /// Emptied by the next run, so that a failed test leaves its database to look at.
-    static DIRECTORY: LazyLock<PathBuf> = LazyLock::new(|| {
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("conformance");
-        fs::remove_dir_all(&directory).ok();
-        fs::create_dir_all(&directory).unwrap();
-        directory
-    });
-
+    /// A database of this test's own, in place of what its last run left to look at. Every test may be a process.
     fn new_url() -> String {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("{}.db", NUMBER.fetch_add(1, Ordering::Relaxed));
-        format!("sqlite://{}", DIRECTORY.join(name).display())
+        let thread = thread::current();
+        let test = thread.name().unwrap_or("unnamed").replace("::", "-");
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("conformance");
+        fs::create_dir_all(&directory).unwrap();
+        let path =
+            directory.join(format!("{test}-{}.db", NUMBER.fetch_add(1, Ordering::Relaxed))).display().to_string();
+        for file in ["", "-wal", "-shm"] {
+            fs::remove_file(format!("{path}{file}")).ok();
+        }
+        format!("sqlite://{path}")
     }
 }

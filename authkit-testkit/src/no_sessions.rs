@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use authkit_core::{
-    AuthError, Batch, Cursor, Ending, Grant, Issue, Json, Manifest, NewSession, Page, Plugin, PrincipalId, Problem,
-    Receipt, Registrar, RequestContext, Session, SessionId, SessionStore, SessionSummary, SessionTimes, TokenClaim,
-    TokenKind, TokenStrategy, Tokens, codes,
+    Aal, AuthError, Batch, Cursor, Ending, Evidence, Grant, Issue, Json, Manifest, NewSession, Page, Plugin, Principal,
+    PrincipalId, Problem, Receipt, Registrar, RequestContext, Rotation, Session, SessionId, SessionStore,
+    SessionSummary, SessionTimes, TokenClaim, TokenKind, TokenStrategy, Tokens, codes,
 };
 
 /// Issues sessions and keeps none: enough for the tests of a plugin that has nothing to do with sessions.
@@ -31,11 +31,7 @@ struct Nowhere;
 #[async_trait]
 impl SessionStore for Nowhere {
     fn insert(&self, cx: &RequestContext, grant: &Grant, batch: &mut Batch) -> Result<NewSession, AuthError> {
-        let evidence = Json::new(&grant.evidence)?;
-        let (principal, amr) = (grant.principal.clone(), grant.amr.join(" "));
-        let times = SessionTimes { created_at: cx.now(), last_seen_at: cx.now(), expires_at: cx.now() };
-        let session = Session::new(cx.new_id(), principal, grant.aal, amr, evidence, times);
-        Ok(NewSession { session, secret: batch.secret(cx) })
+        issue(cx, cx.new_id(), grant.principal.clone(), grant.aal, &grant.evidence, batch)
     }
 
     async fn find(&self, _: &RequestContext, _: SessionId, _: &TokenClaim) -> Result<Option<Session>, AuthError> {
@@ -53,13 +49,33 @@ impl SessionStore for Nowhere {
 
     fn end(&self, _: &RequestContext, _: PrincipalId, _: Ending, _: &mut Batch) {}
 
-    fn rotate(&self, cx: &RequestContext, session: &Session, batch: &mut Batch) -> Result<NewSession, AuthError> {
-        Ok(NewSession { session: session.clone(), secret: batch.secret(cx) })
+    async fn rotate(
+        &self,
+        cx: &RequestContext,
+        id: SessionId,
+        rotation: Rotation<'_>,
+        batch: &mut Batch,
+    ) -> Result<NewSession, AuthError> {
+        issue(cx, id, rotation.principal().clone(), Aal::Aal1, &[], batch)
     }
 
     async fn touch(&self, _: &RequestContext, _: &Session) -> Result<(), AuthError> {
         Ok(())
     }
+}
+
+fn issue(
+    cx: &RequestContext,
+    id: SessionId,
+    principal: Principal,
+    aal: Aal,
+    evidence: &[Evidence],
+    batch: &mut Batch,
+) -> Result<NewSession, AuthError> {
+    let times = SessionTimes { created_at: cx.now(), last_seen_at: cx.now(), expires_at: cx.now() };
+    let amr: Vec<String> = evidence.iter().flat_map(|proof| proof.amr.iter().cloned()).collect();
+    let session = Session::new(id, principal, aal, amr.join(" "), Json::new(&evidence.to_vec())?, times);
+    Ok(NewSession { session, secret: batch.secret(cx) })
 }
 
 struct Tickets(TokenKind);

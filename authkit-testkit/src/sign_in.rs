@@ -71,6 +71,10 @@ impl CredentialVerifier for Anybody {
         None
     }
 
+    fn begin_hint<'i>(&self, (): &'i ()) -> Option<&'i str> {
+        None
+    }
+
     async fn begin(&self, _: &mut StepContext<'_>, _: Option<()>) -> Result<Prompt<()>, AuthError> {
         Err(AuthError::new(&codes::UNKNOWN_METHOD))
     }

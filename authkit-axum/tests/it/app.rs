@@ -260,13 +260,14 @@ impl SessionStore for Nobody {
 
     fn end(&self, _: &RequestContext, _: authkit_core::PrincipalId, _: Ending, _: &mut Batch) {}
 
-    fn rotate(
+    async fn rotate(
         &self,
-        cx: &RequestContext,
-        session: &authkit_core::Session,
-        batch: &mut Batch,
+        _: &RequestContext,
+        _: authkit_core::SessionId,
+        _: authkit_core::Rotation<'_>,
+        _: &mut Batch,
     ) -> Result<NewSession, AuthError> {
-        Ok(NewSession { session: session.clone(), secret: batch.secret(cx) })
+        Err(unused())
     }
 
     async fn touch(&self, _: &RequestContext, _: &authkit_core::Session) -> Result<(), AuthError> {

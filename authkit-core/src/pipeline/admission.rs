@@ -11,7 +11,7 @@ use crate::{
     flow::{Owed, Purpose},
     principal::Principal,
     stage::{Admission, Charge, Charged, Counter, Settle, StepKind},
-    store::{Done, Op, StoreError},
+    store::{Done, Op, StoreError, Write},
 };
 
 impl RequestContext {
@@ -76,15 +76,15 @@ impl RequestContext {
         let bump = |charge: &Charge| {
             let counter =
                 Counter { id: self.new_id(), key: charge.key, value: 0, expires_at: self.now().plus(charge.life) };
-            Op::Bump {
-                def: def.clone(),
+            let write = Write::Bump {
                 index: Counter::by_key.position(),
                 values: crate::entity::Entity::into_values(counter),
                 column: Counter::value.position(),
                 by: charge.by,
                 floor: charge.floor,
                 max: Some(charge.max),
-            }
+            };
+            Op { def: def.clone(), write }
         };
         let ops: Vec<Op> = charges.iter().map(bump).collect();
         let done = match self.engine.store.commit(&self.scope(), &ops, self.now()).await {

@@ -8,14 +8,15 @@ use crate::{
     collection::At,
     context::RequestContext,
     error::{AuthError, Class, codes},
-    event::{ActionGranted, LoginSuccess},
+    event::{ActionGranted, LoginSuccess, SessionRaised},
     evidence::{Aal, Evidence, Factors, MethodId, attained, references},
     flow::{ActionGrant, FlowRow, FlowState, OfferAction, Owed, Purpose, StoredOffer},
+    id::SessionId,
     principal::{Enrolment, Principal, PrincipalRow, Status},
     requirement::{Condition, Requirement},
-    session::{Grant, Issue, Progress, SignedIn},
+    session::{Grant, Issue, Progress, Rotation, SignedIn},
     stage::{Aftermath, Counter, End, FlowView, Settle, Signals},
-    verifier::{Effect, Response, Verdict},
+    verifier::{Effect, Input, Verdict},
 };
 
 impl RequestContext {
@@ -24,7 +25,7 @@ impl RequestContext {
         &self,
         step: Step<'a>,
         state: Option<JsonValue>,
-        response: Response,
+        response: Input,
     ) -> Result<(Step<'a>, Proved), AuthError> {
         let verifier = self.engine.verifier(&step.method)?;
         let mut cx = step.context(step.bound.as_ref());
@@ -55,7 +56,7 @@ impl RequestContext {
         &self,
         step: Step<'_>,
         state: Option<JsonValue>,
-        response: Response,
+        response: Input,
     ) -> Result<Progress, AuthError> {
         let (step, proved) = self.verify(step, state, response).await?;
         self.decide(step, proved).await
@@ -72,18 +73,18 @@ impl RequestContext {
     /// Everything that is demanded: a proof at least, a fresh one for an action, and what the stages say.
     pub(super) async fn requirement(
         &self,
-        step: &Step<'_>,
+        purpose: &Purpose,
         proved: &Proved,
         enrolments: &[Enrolment],
     ) -> Result<(Requirement, Signals), AuthError> {
-        let view =
-            FlowView { purpose: &step.purpose, principal: &proved.principal, evidence: &proved.evidence, enrolments };
+        let view = FlowView { purpose, principal: &proved.principal, evidence: &proved.evidence, enrolments };
         let mut signals = Signals::default();
         for stage in &self.engine.stages {
             stage.assess(self, &view, &mut signals).await?;
         }
-        let base = match step.purpose {
+        let base = match purpose {
             Purpose::StepUp { .. } => Condition::level(Aal::Aal1).within(FRESH),
+            Purpose::Raise { level, .. } => Condition::level(*level).within(FRESH),
             _ => Condition::level(Aal::Aal1),
         };
         let mut requirement = Requirement::of(proved.reason, base);
@@ -117,7 +118,7 @@ impl RequestContext {
             return Err(self.refuse(step, Some(proved.principal), error).await);
         }
         let enrolments = self.enrolments(proved.principal.id).await?;
-        let (requirement, signals) = self.requirement(&step, &proved, &enrolments).await?;
+        let (requirement, signals) = self.requirement(&step.purpose, &proved, &enrolments).await?;
         if let Some(reason) = requirement.denied() {
             let error = AuthError::new(&codes::DENIED).because(reason);
             return Err(self.refuse(step, Some(proved.principal), error).await);
@@ -127,6 +128,10 @@ impl RequestContext {
                 Purpose::StepUp { session, action } => {
                     let (session, action) = (*session, action.clone());
                     self.permit(step, proved, session, action).await
+                }
+                Purpose::Raise { session, .. } => {
+                    let session = *session;
+                    self.raised(step, proved, session).await
                 }
                 _ => self.issue(step, proved, &signals).await,
             };
@@ -237,11 +242,9 @@ impl RequestContext {
     ) -> Result<Progress, AuthError> {
         self.conclude(&step, &mut proved)?;
         let Proved { principal, evidence, mut batch, .. } = proved;
-        let amr = references(&evidence);
-        let aal = attained(&evidence).ok_or(AuthError::new(&codes::INTERNAL).because("nothing was proved"))?;
-        let grant = Grant { principal, evidence, aal, amr };
+        let grant = grant(principal, evidence)?;
         let new = self.engine.sessions.insert(self, &grant, &mut batch)?;
-        let mark = self.after_issue(&step, &grant.principal, &mut batch).await?;
+        let mark = self.after_issue(&step, &grant.principal, &grant.evidence, &mut batch).await?;
         let event = LoginSuccess {
             principal: grant.principal.id,
             session: new.session.id,
@@ -256,16 +259,36 @@ impl RequestContext {
         Ok(Progress::SignedIn(Box::new(SignedIn::new(new.session, tokens, mark))))
     }
 
+    /// Ends a step that gives a session a new token and what was proved.
+    async fn raised(&self, step: Step<'_>, mut proved: Proved, session: SessionId) -> Result<Progress, AuthError> {
+        self.conclude(&step, &mut proved)?;
+        let Proved { principal, evidence, mut batch, .. } = proved;
+        let grant = grant(principal, newest(evidence))?;
+        let new = self.engine.sessions.rotate(self, session, Rotation::Raised(&grant), &mut batch).await?;
+        let mark = self.after_issue(&step, &grant.principal, &grant.evidence, &mut batch).await?;
+        let event = SessionRaised {
+            principal: grant.principal.id,
+            session,
+            flow: step.flow.as_ref().map(|flow| flow.id),
+            method: step.method.clone(),
+            assurance: grant.aal,
+            amr: grant.amr,
+        };
+        let receipt: Receipt<Issue> = self.commit(event, batch).await?.retype();
+        let tokens = self.engine.tokens.mint(&new, &receipt)?;
+        Ok(Progress::SignedIn(Box::new(SignedIn::new(new.session, tokens, mark))))
+    }
+
     pub(super) async fn permit(
         &self,
         step: Step<'_>,
         mut proved: Proved,
-        session: crate::id::SessionId,
+        session: SessionId,
         action: String,
     ) -> Result<Progress, AuthError> {
         self.conclude(&step, &mut proved)?;
-        let Proved { principal, effects, mut batch, .. } = proved;
-        self.after_issue(&step, &principal, &mut batch).await?;
+        let Proved { principal, evidence, effects, mut batch, .. } = proved;
+        self.after_issue(&step, &principal, &evidence, &mut batch).await?;
         let secret = batch.secret(self);
         let grant = ActionGrant {
             id: self.new_id(),
@@ -287,12 +310,29 @@ impl RequestContext {
         &self,
         step: &Step<'_>,
         principal: &Principal,
+        evidence: &[Evidence],
         batch: &mut Batch,
     ) -> Result<Option<crate::stage::Mark>, AuthError> {
         let mut aftermath = Aftermath::new(self);
         let attempt = step.attempt();
-        self.after(&End::Issued { attempt: &attempt, principal }, &mut aftermath).await?;
+        self.after(&End::Issued { attempt: &attempt, principal, evidence }, &mut aftermath).await?;
         batch.absorb(aftermath.batch);
         Ok(aftermath.mark)
     }
+}
+
+fn grant(principal: Principal, evidence: Vec<Evidence>) -> Result<Grant, AuthError> {
+    let aal = attained(&evidence).ok_or(AuthError::new(&codes::INTERNAL).because("nothing was proved"))?;
+    let amr = references(&evidence);
+    Ok(Grant { principal, evidence, aal, amr })
+}
+
+/// The last proof of each method: a session that is raised often does not grow.
+fn newest(evidence: Vec<Evidence>) -> Vec<Evidence> {
+    let mut kept: Vec<Evidence> = Vec::new();
+    for proof in evidence {
+        kept.retain(|other| other.method != proof.method);
+        kept.push(proof);
+    }
+    kept
 }

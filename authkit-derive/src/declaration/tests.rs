@@ -114,10 +114,8 @@ fn raw_identifiers_are_stored_without_their_prefix() {
 }
 
 #[test]
-fn columns_of_the_store_are_reserved() {
-    check("table = \"rows\", durable", "id: Id, version: i64", "the store adds the column `version`");
+fn the_column_of_the_store_is_reserved() {
     check("table = \"rows\", durable", "id: Id, tenant_id: TenantId", "the store adds the column `tenant_id`");
-    check("table = \"rows\", durable, global", "id: Id, version: i64", "the store adds the column `version`");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use authkit_core::{
     About, Act, At, AuditEvent, AuthError, AuthManager, Batch, Call, Client, Collection, Def, Entity, Get, Identifier,
     IdentifierKind, JoinedReader, KeyRing, Lookup, Manifest, MethodId, Op, Outcome, Plugin, Principal, PrincipalId,
     PrincipalKind, PrincipalRow, Problem, Progress, Registrar, Reply, RequestContext, Scope, Session, Set, Shape,
-    SignUp, SignedIn, Status, Store, TenantId, UserStore, Value, codes, id_type,
+    SignUp, SignedIn, Status, Store, TenantId, UserStore, Value, Write, codes, id_type,
 };
 use authkit_password::Passwords;
 use authkit_store_memory::MemoryStore;
@@ -115,7 +115,7 @@ impl World {
     /// Overwrites the stored hash of a principal's password, as nothing but a fault would.
     pub(crate) async fn spoil_hash(&self, principal: PrincipalId, text: &str) {
         let set = vec![Set::To(HASH, Value::Text(text.to_owned()))];
-        let op = Op::Update { def: passwords(), at: of(principal), guards: Vec::new(), version: None, set };
+        let op = Op { def: passwords(), write: Write::Update { at: of(principal), guards: Vec::new(), set } };
         self.store.inner().commit(&SCOPE, &[op], self.cx().now()).await.unwrap();
     }
 }

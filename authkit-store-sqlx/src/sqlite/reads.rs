@@ -13,7 +13,7 @@ use crate::{
     sql::{Rows, get_text, marker},
     sqlite::{
         DIALECT, Sqlite,
-        value::{arguments, required, values},
+        value::{arguments, values},
     },
 };
 
@@ -66,7 +66,7 @@ impl Sqlite {
             && !is_null(&found, marker)?
         {
             let columns = join.columns.iter().map(|at| join.def.columns.get(*at));
-            row.joined = Some(values(&found, 1 + shape.columns.len(), columns)?);
+            row.joined = Some(values(&found, shape.columns.len(), columns)?);
         }
         Ok(Some(row))
     }
@@ -83,10 +83,10 @@ impl Sqlite {
     }
 }
 
-/// A row that begins with its version and these columns.
+/// A row that begins with these columns.
 pub(super) fn decode(rows: &Rows<'_>, def: &Def, columns: &[usize], row: &SqliteRow) -> Result<Row, StoreError> {
     let columns = columns.iter().map(|at| def.columns.get(*at));
-    Ok(Row { tenant: rows.tenant(), version: required(row, 0)?, values: values(row, 1, columns)?, joined: None })
+    Ok(Row { tenant: rows.tenant(), values: values(row, 0, columns)?, joined: None })
 }
 
 fn is_null(row: &SqliteRow, at: usize) -> Result<bool, StoreError> {

@@ -24,7 +24,7 @@ async fn a_joined_get_descends_two_trees() {
     let text = get_text(&DIALECT, &shape, EntityDef::PRIMARY_KEY);
     assert_eq!(
         text,
-        "SELECT t.version, t.`owner_id`, t.`created_at`, j.`name` FROM `p_tickets` AS t \
+        "SELECT t.`owner_id`, t.`created_at`, j.`name` FROM `p_tickets` AS t \
          LEFT JOIN `p_owners` AS j ON j.id = t.`owner_id` AND j.tenant_id = t.tenant_id \
          WHERE t.tenant_id = ? AND t.`id` = ? AND (t.`expires_at` > ?)"
     );

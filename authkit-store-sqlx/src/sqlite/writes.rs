@@ -10,7 +10,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use authkit_core::{Def, Done, Id, Lookup, Op, Scope, Set, StoreError, Timestamp, Value};
+use authkit_core::{Done, Id, Lookup, Op, Scope, Set, StoreError, Timestamp, Value, Write};
 use sqlx::{
     AssertSqlSafe, Connection as _, SqliteConnection,
     sqlite::{SqliteQueryResult, SqliteRow},
@@ -29,10 +29,10 @@ use crate::{
 
 impl Sqlite {
     pub(super) async fn write(&self, scope: &Scope, ops: &[Op], now: Timestamp) -> Result<Vec<Done>, StoreError> {
-        let writes = ops.iter().enumerate().map(|(number, op)| Write::new(scope, number, op, now));
-        let writes = writes.collect::<Result<Vec<_>, _>>()?;
+        let works = ops.iter().enumerate().map(|(number, op)| Work::new(scope, number, op, now));
+        let works = works.collect::<Result<Vec<_>, _>>()?;
         let mut lease = self.writer.lease().await?;
-        let outcome = self.land(lease.connection().await?, &writes).await;
+        let outcome = self.land(lease.connection().await?, &works).await;
         if matches!(outcome, Err(StoreError::Unavailable(_) | StoreError::Unknown)) {
             // SQLite may have ended the transaction by itself, of which the driver knows nothing.
             lease.discard();
@@ -40,17 +40,17 @@ impl Sqlite {
         outcome
     }
 
-    async fn land(&self, connection: &mut SqliteConnection, writes: &[Write<'_>]) -> Result<Vec<Done>, StoreError> {
-        if let [write] = writes
-            && !self.has_expiring_parents(connection, write).await?
+    async fn land(&self, connection: &mut SqliteConnection, works: &[Work<'_>]) -> Result<Vec<Done>, StoreError> {
+        if let [work] = works
+            && !self.has_expiring_parents(connection, work).await?
         {
-            return Ok(vec![make(connection, write, Landing::ByItself).await?]);
+            return Ok(vec![make(connection, work, Landing::ByItself).await?]);
         }
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
-        let mut done = Vec::with_capacity(writes.len());
-        for write in writes {
-            self.check_parents(&mut transaction, write).await?;
-            done.push(make(&mut transaction, write, Landing::InTransaction).await?);
+        let mut done = Vec::with_capacity(works.len());
+        for work in works {
+            self.check_parents(&mut transaction, work).await?;
+            done.push(make(&mut transaction, work, Landing::InTransaction).await?);
         }
         transaction.commit().await.map_err(commit_error)?;
         Ok(done)
@@ -59,9 +59,9 @@ impl Sqlite {
     async fn has_expiring_parents(
         &self,
         connection: &mut SqliteConnection,
-        write: &Write<'_>,
+        work: &Work<'_>,
     ) -> Result<bool, StoreError> {
-        for (table, _) in write.parents() {
+        for (table, _) in work.parents() {
             if self.expiry(connection, table).await?.is_some() {
                 return Ok(true);
             }
@@ -70,12 +70,12 @@ impl Sqlite {
     }
 
     /// Refuses to refer to a row past its expiry; that the row is there at all is checked by the foreign key.
-    async fn check_parents(&self, connection: &mut SqliteConnection, write: &Write<'_>) -> Result<(), StoreError> {
-        for (table, id) in write.parents() {
+    async fn check_parents(&self, connection: &mut SqliteConnection, work: &Work<'_>) -> Result<(), StoreError> {
+        for (table, id) in work.parents() {
             if let Some(expiry) = self.expiry(connection, table).await? {
-                let expired = fetch(connection, write.rows.expired_parent(table, &expiry, id)).await;
+                let expired = fetch(connection, work.rows.expired_parent(table, &expiry, id)).await;
                 if !expired.map_err(store_error)?.is_empty() {
-                    return Err(StoreError::Guard { op: write.number });
+                    return Err(StoreError::Guard { op: work.number });
                 }
             }
         }
@@ -109,9 +109,9 @@ enum Landing {
     InTransaction,
 }
 
-async fn make(connection: &mut SqliteConnection, write: &Write<'_>, landing: Landing) -> Result<Done, StoreError> {
+async fn make(connection: &mut SqliteConnection, work: &Work<'_>, landing: Landing) -> Result<Done, StoreError> {
     loop {
-        let refused = match (write.run(connection).await, landing) {
+        let refused = match (work.run(connection).await, landing) {
             (Ok(done), _) => return Ok(done),
             (Err(Refusal::Driver(error)), Landing::ByItself) => return Err(commit_error(error)),
             (Err(Refusal::Driver(error)), Landing::InTransaction) => return Err(store_error(error)),
@@ -121,14 +121,14 @@ async fn make(connection: &mut SqliteConnection, write: &Write<'_>, landing: Lan
             (Err(Refusal::Foreseen(refused)), _) => refused,
         };
         // Every round removes a row, so they come to an end.
-        if let Some(index) = write.contested(&refused)
-            && write.make_way(connection, index).await?
+        if let Some(index) = work.contested(&refused)
+            && work.make_way(connection, index).await?
         {
             continue;
         }
         return match refused {
             StoreError::Duplicate { op, index } => {
-                let index = write.first_taken(connection, index).await?;
+                let index = work.first_taken(connection, index).await?;
                 Err(StoreError::Duplicate { op, index })
             }
             refused => Err(refused),
@@ -137,10 +137,9 @@ async fn make(connection: &mut SqliteConnection, write: &Write<'_>, landing: Lan
 }
 
 /// One op of a commit.
-struct Write<'a> {
+struct Work<'a> {
     number: usize,
     op: &'a Op,
-    def: &'a Def,
     rows: Rows<'a>,
 }
 
@@ -153,44 +152,43 @@ enum Refusal {
     Driver(sqlx::Error),
 }
 
-impl<'a> Write<'a> {
+impl<'a> Work<'a> {
     fn new(scope: &Scope, number: usize, op: &'a Op, now: Timestamp) -> Result<Self, StoreError> {
-        let def = op.def();
         let moves = |set: &Set| changed(set) == 0;
-        if matches!(op, Op::Update { set, .. } if set.iter().any(moves)) {
-            return Err(Fault::FixedId(def.table).into());
+        if matches!(&op.write, Write::Update { set, .. } if set.iter().any(moves)) {
+            return Err(Fault::FixedId(op.def.table).into());
         }
-        Ok(Self { number, op, def, rows: Rows::of(&DIALECT, scope, def, now)? })
+        Ok(Self { number, op, rows: Rows::of(&DIALECT, scope, &op.def, now)? })
     }
 
     async fn run(&self, connection: &mut SqliteConnection) -> Result<Done, Refusal> {
         let lost = || Refusal::Foreseen(StoreError::Guard { op: self.number });
-        match self.op {
-            Op::Insert { values, .. } => {
+        match &self.op.write {
+            Write::Insert { values } => {
                 self.execute(connection, self.rows.insert(values)).await?;
                 Ok(Done::Written)
             }
-            Op::Update { at, guards, version, set, .. } => {
-                let done = self.execute(connection, self.rows.update(at, guards, *version, set)).await?;
+            Write::Update { at, guards, set } if !set.is_empty() => {
+                let done = self.execute(connection, self.rows.update(at, guards, set)).await?;
                 if done.rows_affected() == 0 { Err(lost()) } else { Ok(Done::Written) }
             }
-            Op::Take { at, guards, .. } => {
+            Write::Take { at, guards } => {
                 let taken = self.fetch(connection, self.rows.take(at, guards)).await?;
-                let columns: Vec<usize> = (0..self.def.columns.len()).collect();
-                let row = decode(&self.rows, self.def, &columns, taken.first().ok_or_else(lost)?);
+                let columns: Vec<usize> = (0..self.op.def.columns.len()).collect();
+                let row = decode(&self.rows, &self.op.def, &columns, taken.first().ok_or_else(lost)?);
                 row.map(Done::Taken).map_err(Refusal::Unreadable)
             }
-            Op::Purge { index, prefix, except, .. } => {
+            Write::Purge { index, prefix, except } => {
                 let purged = self.fetch(connection, self.rows.purge(*index, prefix, *except)).await?;
                 let ids = purged.iter().map(id).collect::<Result<_, _>>();
                 ids.map(Done::Purged).map_err(Refusal::Unreadable)
             }
-            Op::Bump { index, values, column, by, floor, max, .. } => {
+            Write::Bump { index, values, column, by, floor, max } => {
                 let bump = Bump { index: *index, values, column: *column, by: *by, floor: *floor, max: *max };
                 let bumped = self.fetch(connection, self.rows.bump(&bump)).await?;
                 required(bumped.first().ok_or_else(lost)?, 0).map(Done::Bumped).map_err(Refusal::Unreadable)
             }
-            Op::Ensure { at, guards, .. } => {
+            Write::Ensure { at, guards } | Write::Update { at, guards, .. } => {
                 let found = self.fetch(connection, self.rows.ensure(at, guards)).await?;
                 if found.is_empty() { Err(lost()) } else { Ok(Done::Written) }
             }
@@ -214,13 +212,15 @@ impl<'a> Write<'a> {
         let Some(answer) = error.as_database_error() else {
             return Refusal::Driver(error);
         };
-        match (code(answer), self.op) {
+        match (code(answer), &self.op.write) {
             (UNIQUE | PRIMARY_KEY, _) => match self.index_of(answer.message()) {
                 Some(index) => Refusal::Foreseen(StoreError::Duplicate { op: self.number, index }),
                 None => Refusal::Driver(error),
             },
             // A counter beyond 64 bits would no longer be an integer.
-            (FOREIGN_KEY, _) | (DATATYPE, Op::Bump { .. }) => Refusal::Foreseen(StoreError::Guard { op: self.number }),
+            (FOREIGN_KEY, _) | (DATATYPE, Write::Bump { .. }) => {
+                Refusal::Foreseen(StoreError::Guard { op: self.number })
+            }
             _ => Refusal::Driver(error),
         }
     }
@@ -230,16 +230,16 @@ impl<'a> Write<'a> {
         let (_, columns) = message.split_once(": ")?;
         let columns = columns.split(", ").filter_map(|column| Some(column.split_once('.')?.1));
         let columns: Vec<&str> = columns.filter(|column| *column != "tenant_id").collect();
-        let is_it = |at: usize| index_columns(self.def, at).map(|column| column.name).eq(columns.iter().copied());
-        (0..self.def.indexes.len()).find(|at| is_it(*at))
+        let is_it = |at: usize| index_columns(&self.op.def, at).map(|column| column.name).eq(columns.iter().copied());
+        (0..self.op.def.indexes.len()).find(|at| is_it(*at))
     }
 
     /// The unique index in which an expired row may have been in the way.
     fn contested(&self, refused: &StoreError) -> Option<usize> {
-        self.def.expiry?;
-        match (self.op, refused) {
-            (Op::Insert { .. } | Op::Update { .. }, StoreError::Duplicate { index, .. }) => Some(*index),
-            (Op::Bump { index, .. }, StoreError::Guard { .. }) => Some(*index),
+        self.op.def.expiry?;
+        match (&self.op.write, refused) {
+            (Write::Insert { .. } | Write::Update { .. }, StoreError::Duplicate { index, .. }) => Some(*index),
+            (Write::Bump { index, .. }, StoreError::Guard { .. }) => Some(*index),
             _ => None,
         }
     }
@@ -255,10 +255,10 @@ impl<'a> Write<'a> {
 
     /// The first index whose key another row has. SQLite names the last one, other databases the first.
     async fn first_taken(&self, connection: &mut SqliteConnection, named: usize) -> Result<usize, StoreError> {
-        if !matches!(self.op, Op::Insert { .. }) {
+        if !matches!(self.op.write, Write::Insert { .. }) {
             return Ok(named);
         }
-        let earlier = self.def.indexes.iter().enumerate().take(named).filter(|(_, index)| index.unique);
+        let earlier = self.op.def.indexes.iter().enumerate().take(named).filter(|(_, index)| index.unique);
         for (index, _) in earlier {
             let at = Lookup { index, key: self.key(connection, index).await? };
             if !fetch(connection, self.rows.ensure(&at, &[])).await.map_err(store_error)?.is_empty() {
@@ -270,19 +270,19 @@ impl<'a> Write<'a> {
 
     /// The values that the op would put into the columns of an index.
     async fn key(&self, connection: &mut SqliteConnection, index: usize) -> Result<Vec<Value>, StoreError> {
-        let positions = self.def.indexes.get(index).map(|index| index.columns.as_slice()).unwrap_or_default();
-        let (at, set) = match self.op {
-            Op::Insert { values, .. } | Op::Bump { values, .. } => {
+        let positions = self.op.def.indexes.get(index).map(|index| index.columns.as_slice()).unwrap_or_default();
+        let (at, set) = match &self.op.write {
+            Write::Insert { values } | Write::Bump { values, .. } => {
                 return Ok(positions.iter().filter_map(|at| values.get(*at)).cloned().collect());
             }
-            Op::Update { at, set, .. } => (at, set),
-            Op::Take { .. } | Op::Purge { .. } | Op::Ensure { .. } => return Ok(Vec::new()),
+            Write::Update { at, set, .. } => (at, set),
+            Write::Take { .. } | Write::Purge { .. } | Write::Ensure { .. } => return Ok(Vec::new()),
         };
         let rows = fetch(connection, self.rows.columns_of(index, at)).await.map_err(store_error)?;
         let Some(row) = rows.first() else {
             return Ok(Vec::new());
         };
-        let mut key = values(row, 0, positions.iter().map(|at| self.def.columns.get(*at)))?;
+        let mut key = values(row, 0, positions.iter().map(|at| self.op.def.columns.get(*at)))?;
         for set in set {
             for (_, value) in positions.iter().zip(&mut key).filter(|(at, _)| **at == changed(set)) {
                 match (set, &mut *value) {
@@ -298,15 +298,15 @@ impl<'a> Write<'a> {
     /// The rows to which the op would refer: table and id.
     fn parents(&self) -> impl Iterator<Item = (&'static str, &'a Value)> {
         let op = self.op;
-        let value = move |column: usize| match op {
-            Op::Insert { values, .. } | Op::Bump { values, .. } => values.get(column),
-            Op::Update { set, .. } => set.iter().find_map(|set| match set {
+        let value = move |column: usize| match &op.write {
+            Write::Insert { values } | Write::Bump { values, .. } => values.get(column),
+            Write::Update { set, .. } => set.iter().find_map(|set| match set {
                 Set::To(at, value) if *at == column => Some(value),
                 _ => None,
             }),
-            Op::Take { .. } | Op::Purge { .. } | Op::Ensure { .. } => None,
+            Write::Take { .. } | Write::Purge { .. } | Write::Ensure { .. } => None,
         };
-        let parents = self.def.references.iter();
+        let parents = op.def.references.iter();
         let parents = parents.filter_map(move |reference| Some((reference.table, value(reference.column)?)));
         parents.filter(|(_, id)| **id != Value::Null)
     }

@@ -1,6 +1,6 @@
 //! Dropping a commit.
 
-use authkit_core::{Op, Set, Store as _};
+use authkit_core::{Op, Set, Store as _, Write};
 use authkit_testkit::drop_at_every_await;
 
 use crate::world::{COUNT, NOW, OWNERS, Place, SCOPE, TICKETS, by_id, find, owner, ticket};
@@ -39,12 +39,9 @@ async fn commits_dropped_while_others_run_do_not_disturb_them() {
     let place = Place::new();
     let store = std::sync::Arc::new(place.migrated().await);
     store.commit(&SCOPE, &[owner(1, "a")], NOW).await.unwrap();
-    let add = || Op::Update {
+    let add = || Op {
         def: OWNERS.clone(),
-        at: by_id(1),
-        guards: Vec::new(),
-        version: None,
-        set: vec![Set::Add(COUNT, 1)],
+        write: Write::Update { at: by_id(1), guards: Vec::new(), set: vec![Set::Add(COUNT, 1)] },
     };
     let mut landed = 0;
     for round in 0..100_u32 {

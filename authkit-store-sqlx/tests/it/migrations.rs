@@ -100,18 +100,18 @@ async fn drift_is_refused_with_what_differs() {
         ),
         (
             "DROP TABLE it_owners; CREATE TABLE it_owners (id TEXT NOT NULL PRIMARY KEY, tenant_id TEXT NOT NULL, \
-             version INTEGER NOT NULL, name TEXT NOT NULL, count INTEGER NOT NULL)",
+             name TEXT NOT NULL, count INTEGER NOT NULL)",
             "the primary key is (id)",
         ),
         (
             "DROP TABLE it_tickets; CREATE TABLE it_tickets (tenant_id TEXT NOT NULL, id TEXT NOT NULL, \
-             version INTEGER NOT NULL, owner_id TEXT NOT NULL, created_at INTEGER NOT NULL, \
+             owner_id TEXT NOT NULL, created_at INTEGER NOT NULL, \
              expires_at INTEGER NOT NULL, must INTEGER NOT NULL, PRIMARY KEY (tenant_id, id)) WITHOUT ROWID",
             "column must is not declared",
         ),
         (
             "DROP TABLE it_tickets; CREATE TABLE it_tickets (tenant_id TEXT NOT NULL, id TEXT NOT NULL, \
-             version INTEGER NOT NULL, owner_id TEXT NOT NULL, created_at INTEGER NOT NULL, \
+             owner_id TEXT NOT NULL, created_at INTEGER NOT NULL, \
              expires_at INTEGER NOT NULL, PRIMARY KEY (tenant_id, id)) WITHOUT ROWID; \
              CREATE INDEX it_tickets_by_owner ON it_tickets (tenant_id, owner_id, created_at); \
              CREATE INDEX it_tickets__expiry ON it_tickets (expires_at)",

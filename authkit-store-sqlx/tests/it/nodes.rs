@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use authkit_core::{Acknowledgement, Done, Op, Set, Store, StoreError, Value};
+use authkit_core::{Acknowledgement, Done, Op, Set, Store, StoreError, Value, Write};
 use authkit_store_sqlx::{SqlxConfig, SqlxStore};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
@@ -14,21 +14,20 @@ async fn two_nodes_lose_no_update() {
     let nodes = [Arc::new(place.migrated().await), Arc::new(place.store().await)];
     nodes[0].commit(&SCOPE, &[owner(1, "a"), owner(2, "b")], NOW).await.unwrap();
 
-    let add = |n| Op::Update {
+    let add = |n| Op {
         def: OWNERS.clone(),
-        at: by_id(n),
-        guards: vec![],
-        version: None,
-        set: vec![Set::Add(COUNT, 1)],
+        write: Write::Update { at: by_id(n), guards: vec![], set: vec![Set::Add(COUNT, 1)] },
     };
-    let bump = |n: u64| Op::Bump {
+    let bump = |n: u64| Op {
         def: OWNERS.clone(),
-        index: BY_NAME,
-        values: vec![Value::Id(id(n)), Value::Text("counter".to_owned()), Value::Int(0)],
-        column: COUNT,
-        by: 1,
-        floor: None,
-        max: None,
+        write: Write::Bump {
+            index: BY_NAME,
+            values: vec![Value::Id(id(n)), Value::Text("counter".to_owned()), Value::Int(0)],
+            column: COUNT,
+            by: 1,
+            floor: None,
+            max: None,
+        },
     };
     let mut tasks = Vec::new();
     for n in 0..8 {

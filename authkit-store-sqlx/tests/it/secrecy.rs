@@ -1,6 +1,6 @@
 //! What errors do not say.
 
-use authkit_core::{Op, Store as _, StoreError, Value};
+use authkit_core::{Op, Store as _, StoreError, Value, Write};
 
 use crate::world::{NOW, OWNERS, Place, SCOPE, id, owner, steps, ticket, told};
 
@@ -9,9 +9,9 @@ async fn no_error_holds_a_value() {
     let place = Place::new();
     let store = place.migrated().await;
     store.commit(&SCOPE, &[owner(1, "hunter2")], NOW).await.unwrap();
-    let insert = |name: Value, count: Value| Op::Insert {
+    let insert = |name: Value, count: Value| Op {
         def: OWNERS.clone(),
-        values: vec![Value::Id(id(0xabcdef)), name, count],
+        write: Write::Insert { values: vec![Value::Id(id(0xabcdef)), name, count] },
     };
     let text = || Value::Text("hunter2".to_owned());
     for op in [

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use authkit_core::{
     ColumnDef, Def, Durability, EntityDef, Get, Id, Lookup, Migration, Op, Reach, Row, Scope, Shape, Step, Store,
-    StoreError, TenantId, Timestamp, Uniqueness, Value,
+    StoreError, TenantId, Timestamp, Uniqueness, Value, Write,
 };
 use authkit_store_sqlx::SqlxStore;
 use sqlx::SqliteConnection;
@@ -88,13 +88,13 @@ pub(crate) fn id(n: u64) -> Id {
 
 pub(crate) fn owner(n: u64, name: &str) -> Op {
     let values = vec![Value::Id(id(n)), Value::Text(name.to_owned()), Value::Int(0)];
-    Op::Insert { def: OWNERS.clone(), values }
+    Op { def: OWNERS.clone(), write: Write::Insert { values } }
 }
 
 pub(crate) fn ticket(n: u64, owner: u64) -> Op {
     let expires_at = Timestamp::from_millis(NOW.millis() + 1000);
     let values = vec![Value::Id(id(n)), Value::Id(id(owner)), Value::Time(NOW), Value::Time(expires_at)];
-    Op::Insert { def: TICKETS.clone(), values }
+    Op { def: TICKETS.clone(), write: Write::Insert { values } }
 }
 
 pub(crate) fn by_id(n: u64) -> Lookup {

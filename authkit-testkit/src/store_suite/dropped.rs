@@ -1,4 +1,4 @@
-//! Clause 10: dropping a call leaves everything or nothing.
+//! Clause 9: dropping a call leaves everything or nothing.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::drop_at_every_await;
 
 use world::account::BALANCE;
 
-/// Clause 10: a commit of five ops is dropped at every await.
+/// Clause 9: a commit of five ops is dropped at every await.
 pub async fn a_dropped_commit_is_whole_or_absent(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let mut used = 0;
@@ -33,20 +33,20 @@ pub async fn a_dropped_commit_is_whole_or_absent(store: Arc<dyn Store>) {
         async |base: &u64, output| {
             let completed = output.is_some();
             if let Some(result) = output {
-                assert!(result.is_ok(), "clause 10: a commit that is not dropped lands: {result:?}");
+                assert!(result.is_ok(), "clause 9: a commit that is not dropped lands: {result:?}");
             }
             // What was dropped may land between two reads, so what one read shows bounds the next from below.
             let landed = !world.has(&ACCOUNTS, id(*base + 1)).await;
             let items = world.ids(world::query(&ITEMS, item::BY_ACCOUNT, vec![Value::Id(id(*base))])).await;
-            assert!([0, 3].contains(&items.len()), "clause 10: all inserts or none: {items:?}");
-            assert!(!landed || items.len() == 3, "clause 10: the take landed without the inserts");
+            assert!([0, 3].contains(&items.len()), "clause 9: all inserts or none: {items:?}");
+            assert!(!landed || items.len() == 3, "clause 9: the take landed without the inserts");
 
             let join = Join { via: item::ACCOUNT, def: ACCOUNTS.clone(), columns: vec![BALANCE] };
             let shape = Shape { def: ITEMS.clone(), columns: vec![0], join: Some(join) };
             let last = world.shaped(Arc::new(shape), by_id(id(*base + 2))).await;
             let balance = last.and_then(|row| row.joined).and_then(|joined| joined.into_iter().next());
-            assert!(balance.is_none_or(|balance| balance == Value::Int(1)), "clause 10: the inserts landed alone");
-            assert!(landed || !completed, "clause 10: a commit that is not dropped lands");
+            assert!(balance.is_none_or(|balance| balance == Value::Int(1)), "clause 9: the inserts landed alone");
+            assert!(landed || !completed, "clause 9: a commit that is not dropped lands");
         },
     )
     .await;

@@ -132,3 +132,15 @@ pub async fn a_lost_guard_changes_nothing(store: Arc<dyn Store>) {
     let balance = world.value(&ACCOUNTS, id(1), BALANCE).await;
     assert_eq!(balance, Some(Value::Int(7)), "clause 4: an update whose guards hold is made");
 }
+
+/// Clause 4: an update of no column is judged like any other.
+pub async fn an_update_that_sets_nothing_demands_its_guards(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    world.write([account(1).insert()]).await;
+    let judged = |n, balance| update(&ACCOUNTS, by_id(id(n)), vec![is(BALANCE, Value::Int(balance))], vec![]);
+    world.write([judged(1, 0)]).await;
+    lost(world.commit(&[judged(1, 1)]).await, 0, "clause 4: its guards have to hold");
+    lost(world.commit(&[judged(2, 0)]).await, 0, "clause 4: its row has to be there");
+    let row = world.row(&ACCOUNTS, by_id(id(1))).await.expect("clause 4: the row is there");
+    assert_eq!(row.values, account(1).values(), "clause 4: nothing changed");
+}

@@ -107,7 +107,6 @@ pub async fn old_rows_get_the_default_of_a_new_column(store: Arc<dyn Store>) {
     let row = world.row(&def, by_id(id(1))).await.expect("migrate: the old row is there");
     let added = [Value::Int(42), text("none yet, isn't it"), Value::Null];
     assert_eq!(row.values[2..], added, "migrate: an old row has the defaults");
-    assert_eq!(row.version, 1, "clause 8: a migration is no update");
 
     let given = vec![Value::Id(id(2)), text("two"), Value::Int(-1), text(""), text("note")];
     world.write([insert(&def, given.clone())]).await;

@@ -15,7 +15,6 @@ pub mod restart;
 pub mod tenants;
 pub mod unique;
 pub mod values;
-pub mod versions;
 pub(crate) mod world;
 
 /// Holds a store to every clause of [`Store`](authkit_core::Store): one test per fact.
@@ -79,6 +78,7 @@ macro_rules! store_suite {
                 text_bytes_ids_times_and_bools_are_compared
                 a_write_to_an_absent_row_loses_its_guard
                 a_lost_guard_changes_nothing
+                an_update_that_sets_nothing_demands_its_guards
             }
             expiry {
                 an_expired_row_is_not_read
@@ -99,11 +99,6 @@ macro_rules! store_suite {
                 a_missing_parent_loses_the_guard
                 removing_a_parent_removes_what_refers_to_it
                 a_reference_of_null_needs_no_parent
-            }
-            versions {
-                recorded_updates_raise_the_version
-                volatile_updates_keep_the_version
-                an_update_demands_its_version
             }
             counters {
                 the_first_bump_is_what_was_added

@@ -8,7 +8,7 @@ use std::{
 
 use authkit_core::{
     ColumnDef, Comparison, Def, Direction, Done, Durability, EntityDef, Get, Guard, Id, Json, Lookup, Migration, Op,
-    Query, Reach, Row, Scope, Set, Shape, Step, Store, StoreError, TenantId, Timestamp, Uniqueness, Value,
+    Query, Reach, Row, Scope, Set, Shape, Step, Store, StoreError, TenantId, Timestamp, Uniqueness, Value, Write,
 };
 use tokio::sync::Barrier;
 
@@ -51,15 +51,14 @@ pub(crate) mod value {
     pub(crate) const JSON: usize = 7;
 }
 
-/// A row with unique keys, a volatile column and an expiry.
+/// A row with unique keys and an expiry.
 pub(crate) mod account {
     pub(crate) const NAME: usize = 1;
     pub(crate) const REALM: usize = 2;
     pub(crate) const CODE: usize = 3;
     pub(crate) const BALANCE: usize = 4;
     pub(crate) const NOTE: usize = 5;
-    pub(crate) const SEEN: usize = 6;
-    pub(crate) const EXPIRES_AT: usize = 7;
+    pub(crate) const EXPIRES_AT: usize = 6;
 
     pub(crate) const BY_NAME: usize = 1;
     pub(crate) const BY_CODE: usize = 2;
@@ -121,7 +120,6 @@ pub(crate) static ACCOUNTS: LazyLock<Def> = LazyLock::new(|| {
         ColumnDef::new::<Option<String>>("code"),
         ColumnDef::new::<i64>("balance"),
         ColumnDef::new::<Option<i64>>("note"),
-        ColumnDef::new::<i64>("seen").volatile(),
         ColumnDef::new::<Option<Timestamp>>("expires_at"),
     ];
     let def = EntityDef::new("suite_accounts", Reach::Tenant, Durability::Durable, columns)
@@ -218,7 +216,6 @@ impl Account {
             maybe_text(self.code),
             Value::Int(self.balance),
             self.note.map_or(Value::Null, Value::Int),
-            Value::Int(0),
             self.expires_at.map_or(Value::Null, Value::Time),
         ]
     }
@@ -261,8 +258,7 @@ pub(crate) fn bump(n: u64, key: &str) -> Bump<'_> {
 
 impl Bump<'_> {
     pub(crate) fn op(self) -> Op {
-        Op::Bump {
-            def: COUNTERS.clone(),
+        let write = Write::Bump {
             index: counter::BY_KEY,
             values: vec![
                 Value::Id(self.id),
@@ -275,7 +271,8 @@ impl Bump<'_> {
             by: self.by,
             floor: self.floor,
             max: self.max,
-        }
+        };
+        Op { def: COUNTERS.clone(), write }
     }
 }
 
@@ -300,23 +297,23 @@ pub(crate) fn is(column: usize, value: Value) -> Guard {
 }
 
 pub(crate) fn insert(def: &Def, values: Vec<Value>) -> Op {
-    Op::Insert { def: def.clone(), values }
+    Op { def: def.clone(), write: Write::Insert { values } }
 }
 
 pub(crate) fn update(def: &Def, at: Lookup, guards: Vec<Guard>, set: Vec<Set>) -> Op {
-    Op::Update { def: def.clone(), at, guards, version: None, set }
+    Op { def: def.clone(), write: Write::Update { at, guards, set } }
 }
 
 pub(crate) fn take(def: &Def, at: Lookup, guards: Vec<Guard>) -> Op {
-    Op::Take { def: def.clone(), at, guards }
+    Op { def: def.clone(), write: Write::Take { at, guards } }
 }
 
 pub(crate) fn ensure(def: &Def, at: Lookup, guards: Vec<Guard>) -> Op {
-    Op::Ensure { def: def.clone(), at, guards }
+    Op { def: def.clone(), write: Write::Ensure { at, guards } }
 }
 
 pub(crate) fn purge(def: &Def, index: usize, prefix: Vec<Value>, except: Option<Id>) -> Op {
-    Op::Purge { def: def.clone(), index, prefix, except }
+    Op { def: def.clone(), write: Write::Purge { index, prefix, except } }
 }
 
 /// All rows under a prefix, ascending, to be changed by struct update.
@@ -360,7 +357,7 @@ impl World {
         Self { now, ..self.clone() }
     }
 
-    /// Commits; whatever is busy wrote nothing (clause 9) and is tried again, as a caller would.
+    /// Commits; whatever is busy wrote nothing (clause 8) and is tried again, as a caller would.
     pub(crate) async fn commit(&self, ops: &[Op]) -> Result<Vec<Done>, StoreError> {
         for _ in 0..1000 {
             match self.store.commit(&self.scope, ops, self.now).await {
