@@ -74,7 +74,7 @@ impl SignUps {
             batch.record(&redeemed);
         }
         let sign_up = SignUp {
-            kind: PrincipalKind::Human,
+            principal: Principal::new(cx, PrincipalKind::Human),
             identifiers: vec![identifier],
             method: input.method,
             response: JsonValue::Object(input.response),

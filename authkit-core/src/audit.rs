@@ -1,6 +1,7 @@
 //! The audit log: what is recorded, and who else is told.
 
 use std::{
+    any::TypeId,
     collections::HashMap,
     fmt,
     net::IpAddr,
@@ -41,7 +42,7 @@ pub trait AuditEvent: Serialize + Send + Sync + 'static {
 }
 
 /// Whether an act waits for required loggers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_enums, reason = "there is no third")]
 pub enum Act {
     /// Gives or changes something: waits, and fails closed.
@@ -135,6 +136,8 @@ pub struct AuditRecord {
     pub settlement: Settlement,
     /// Which principal it concerns.
     pub principal_id: Option<PrincipalId>,
+    /// Who did it, where that is another one; see [`RequestContext::acting`].
+    pub actor_id: Option<PrincipalId>,
     /// The session in which it happened.
     pub session_id: Option<SessionId>,
     /// The flow to which it belongs.
@@ -161,14 +164,20 @@ pub struct AuditRecord {
 pub struct AuditEntry {
     /// Unique.
     pub id: AuditId,
+    /// Where it happened.
+    pub tenant: TenantId,
     /// When the request began.
     pub at: Timestamp,
     /// Name of the event.
     pub kind: String,
     /// How the act ended.
     pub outcome: Outcome,
+    /// Whether it landed, when this was read. Who is asked or told about the act learns that by other means.
+    pub settlement: Settlement,
     /// Which principal it concerns.
     pub principal_id: Option<PrincipalId>,
+    /// Who did it, where that is another one; see [`RequestContext::acting`].
+    pub actor_id: Option<PrincipalId>,
     /// The session in which it happened.
     pub session_id: Option<SessionId>,
     /// The flow to which it belongs.
@@ -185,14 +194,17 @@ pub struct AuditEntry {
     pub data: JsonValue,
 }
 
-impl From<&AuditRecord> for AuditEntry {
-    fn from(record: &AuditRecord) -> Self {
+impl AuditEntry {
+    pub(crate) fn of(record: &AuditRecord, tenant: TenantId) -> Self {
         Self {
             id: record.id,
+            tenant,
             at: record.created_at,
             kind: record.kind.clone(),
             outcome: record.outcome,
+            settlement: record.settlement,
             principal_id: record.principal_id,
+            actor_id: record.actor_id,
             session_id: record.session_id,
             flow_id: record.flow_id,
             method: record.method.clone(),
@@ -271,6 +283,8 @@ const _: fn(&dyn AuditLogger, &dyn Subscriber) = |_, _| ();
 
 /// An event on its way into a record.
 pub(crate) struct Draft {
+    pub(crate) act: Act,
+    event: TypeId,
     kind: &'static str,
     about: About,
     data: Result<Json<JsonValue>, crate::value::DecodeError>,
@@ -281,10 +295,13 @@ impl Draft {
         let data = serde_json::to_value(event)
             .map_err(|_error| crate::value::DecodeError::new("JSON event"))
             .and_then(|value| Json::new(&value));
-        Self { kind: E::KIND, about: event.about(), data }
+        Self { act: E::ACT, event: TypeId::of::<E>(), kind: E::KIND, about: event.about(), data }
     }
 
     pub(crate) fn record(self, cx: &RequestContext, settlement: Settlement) -> Result<AuditRecord, AuthError> {
+        if cx.engine.audit.kinds.get(self.kind) != Some(&self.event) {
+            return Err(AuthError::new(&codes::INTERNAL).because("an event that no plugin declares"));
+        }
         let About { outcome, principal, session, flow, method } = self.about;
         Ok(AuditRecord {
             id: cx.new_id(),
@@ -292,6 +309,7 @@ impl Draft {
             outcome,
             settlement,
             principal_id: principal,
+            actor_id: cx.actor(),
             session_id: session,
             flow_id: flow,
             method,
@@ -306,15 +324,20 @@ impl Draft {
 }
 
 /// Topic of messages to loggers; followed by the logger's id.
-const LOGGERS: &str = "core.audit_logger";
+pub(crate) const LOGGERS: &str = "core.audit_logger";
 /// Topic of messages to subscribers; followed by the kind of event.
-const SUBSCRIBERS: &str = "core.subscriber";
+pub(crate) const SUBSCRIBERS: &str = "core.subscriber";
+
+/// Who is told, by kind of event: the plugins that asked for it.
+pub(crate) type Subscribers = HashMap<&'static str, Vec<(&'static str, Arc<dyn Subscriber>)>>;
 
 /// The log, and whoever else is told.
 pub(crate) struct AuditLog {
     pub(crate) records: Collection<AuditRecord>,
     pub(crate) loggers: Vec<(Arc<dyn AuditLogger>, LoggerRole)>,
-    pub(crate) subscribers: HashMap<&'static str, Vec<Arc<dyn Subscriber>>>,
+    pub(crate) subscribers: Subscribers,
+    /// The declared kinds of event, each with its type.
+    pub(crate) kinds: HashMap<&'static str, TypeId>,
     pub(crate) turned_away: TurnedAway,
 }
 
@@ -360,15 +383,15 @@ impl AuditLog {
     fn messages(&self, entries: &[AuditEntry]) -> Result<Vec<(&'static str, Payload)>, AuthError> {
         let mut messages = Vec::new();
         for entry in entries {
-            let subscribers = self.subscribers.get(entry.kind.as_str()).map_or(0, Vec::len);
-            if self.loggers.is_empty() && subscribers == 0 {
+            let subscribers = self.subscribers.get(entry.kind.as_str()).map(Vec::as_slice).unwrap_or_default();
+            if self.loggers.is_empty() && subscribers.is_empty() {
                 continue;
             }
             let data =
                 serde_json::to_value(entry).map_err(|error| AuthError::new(&codes::INTERNAL).caused_by(error))?;
-            let told = |position: usize| Payload::new(serde_json::json!({ "to": position, "entry": data }));
-            messages.extend((0..self.loggers.len()).map(|at| (LOGGERS, told(at))));
-            messages.extend((0..subscribers).map(|at| (SUBSCRIBERS, told(at))));
+            let told = |name: &str| Payload::new(serde_json::json!({ "to": name, "entry": data }));
+            messages.extend(self.loggers.iter().map(|(logger, _)| (LOGGERS, told(logger.id()))));
+            messages.extend(subscribers.iter().map(|(plugin, _)| (SUBSCRIBERS, told(plugin))));
         }
         Ok(messages)
     }
@@ -395,7 +418,8 @@ pub(crate) struct AuditDelivery;
 
 #[derive(Deserialize)]
 struct Told {
-    to: usize,
+    /// The logger, or the plugin that subscribed: other nodes may have others besides.
+    to: String,
     entry: AuditEntry,
 }
 
@@ -405,15 +429,16 @@ impl Deliver for AuditDelivery {
         let audit = &cx.engine.audit;
         let told: Told = serde_json::from_value(parcel.data.clone())?;
         if parcel.topic == LOGGERS {
-            let Some((logger, _)) = audit.loggers.get(told.to) else {
-                return Ok(());
+            let Some((logger, _)) = audit.loggers.iter().find(|(logger, _)| logger.id() == told.to) else {
+                return Err("no such audit logger is registered on this node".into());
             };
             return logger.settled(&told.entry, Settlement::Committed).await;
         }
-        match audit.subscribers.get(told.entry.kind.as_str()).and_then(|all| all.get(told.to)) {
-            Some(subscriber) => subscriber.notice(cx, &told.entry).await,
-            None => Ok(()),
+        let subscribers = audit.subscribers.get(told.entry.kind.as_str()).map(Vec::as_slice).unwrap_or_default();
+        for (_, subscriber) in subscribers.iter().filter(|(plugin, _)| *plugin == told.to) {
+            subscriber.notice(cx, &told.entry).await?;
         }
+        Ok(())
     }
 }
 
@@ -435,7 +460,7 @@ type TurnedAwayKey = (TenantId, &'static str, Option<IpAddr>);
 
 /// Requests that were turned away before anything was judged, counted together.
 #[derive(Debug, Serialize)]
-struct RateLimited {
+pub(crate) struct RateLimited {
     reason: &'static str,
     client_prefix: Option<IpAddr>,
     count: u64,

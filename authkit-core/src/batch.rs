@@ -9,13 +9,18 @@ use crate::{
     audit::{AuditEntry, AuditEvent, Draft, Settlement},
     collection::{At, Collection},
     context::RequestContext,
-    entity::{Change, Column, Entity, EntityDef, Ephemeral, Index, Key, PrefixOf, Recorded, Unique, Volatile, When},
-    error::{AuthError, ErrorCode, codes},
-    id::{AuditId, Id},
-    outbox::Payload,
+    entity::{
+        Change, Column, Durability, Entity, EntityDef, Ephemeral, Index, Key, PrefixOf, Recorded, Unique, Volatile,
+        When,
+    },
+    error::{AuthError, Class, ErrorCode, codes},
+    id::{AuditId, Id, TenantId},
+    outbox::{NOTICES, Payload},
     route::{Pending, Split},
     secret::{Secret, SecretText, TokenKind},
     session::{Issue, Rotation, Session, Tokens},
+    slot::Notice,
+    stage::Charge,
     store::{Done, Op, Set, StoreError, Write},
     value::Value,
 };
@@ -25,10 +30,14 @@ use crate::{
 /// A batch belongs to the request that made it. Order matters only between a row and the rows that refer to it.
 pub struct Batch {
     id: Id,
+    /// None if it holds what was begun for several.
+    tenant: Option<TenantId>,
     entries: Vec<Entry>,
     secrets: Vec<Zeroizing<[u8; 32]>>,
     messages: Vec<(&'static str, Payload)>,
     records: Vec<Draft>,
+    /// Given back if the commit fails, but not for a lost guard.
+    pub(crate) refunds: Vec<Charge>,
 }
 
 pub(crate) struct Entry {
@@ -52,7 +61,16 @@ impl Batch {
     /// Starts a batch for this request.
     #[must_use]
     pub fn new(cx: &RequestContext) -> Self {
-        Self { id: cx.new_id(), entries: Vec::new(), secrets: Vec::new(), messages: Vec::new(), records: Vec::new() }
+        let (id, tenant) = (cx.new_id(), Some(cx.tenant()));
+        Self {
+            id,
+            tenant,
+            entries: Vec::new(),
+            secrets: Vec::new(),
+            messages: Vec::new(),
+            records: Vec::new(),
+            refunds: Vec::new(),
+        }
     }
 
     /// Adds a row; a taken key is a conflict.
@@ -84,16 +102,17 @@ impl Batch {
         self.push(from, Write::Take { at: at.lookup, guards })
     }
 
-    /// Removes every row under an index prefix but one; removing none is no error.
+    /// Removes every row under an index prefix that meets the guards; removing none is no error.
     pub fn purge<E: Entity, K, U>(
         &mut self,
         from: &Collection<E>,
         index: Index<E, K, U>,
         prefix: impl PrefixOf<K>,
-        except: Option<E::Id>,
+        guards: impl IntoIterator<Item = When<E>>,
     ) {
         let (index, prefix) = (index.position(), prefix.into_values());
-        self.push(from, Write::Purge { index, prefix, except: except.map(Into::into) });
+        let guards = guards.into_iter().map(|when| when.guard).collect();
+        self.push(from, Write::Purge { index, prefix, guards });
     }
 
     /// Adds to a counter, making its row as given if it is absent.
@@ -152,9 +171,39 @@ impl Batch {
         Ok(())
     }
 
+    /// Sends a message to a person once the batch has landed, at least once. The plugin says so with
+    /// [`Registrar::sends_notices`](crate::Registrar::sends_notices).
+    ///
+    /// # Errors
+    ///
+    /// [`codes::INTERNAL`] if the notice has no JSON form.
+    pub fn notify(&mut self, notice: &Notice) -> Result<(), AuthError> {
+        self.send(NOTICES, notice_data(notice)?);
+        Ok(())
+    }
+
+    /// Sends a message to a person that carries a token of this batch, as `token` in its data.
+    ///
+    /// # Errors
+    ///
+    /// [`codes::INTERNAL`] if the secret belongs to another batch, or the notice has no JSON form.
+    pub fn notify_token(
+        &mut self,
+        notice: &Notice,
+        kind: &TokenKind,
+        id: impl Into<Id>,
+        secret: &Secret,
+    ) -> Result<(), AuthError> {
+        self.send_token(NOTICES, notice_data(notice)?, kind, id, secret)
+    }
+
     /// Adds a further record to the same commit.
     pub fn record<E: AuditEvent>(&mut self, event: &E) {
         self.records.push(Draft::of(event));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.messages.is_empty() && self.records.is_empty()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -163,9 +212,14 @@ impl Batch {
 
     /// Adds what another batch of the same request was to write, with its secrets left out.
     pub(crate) fn absorb(&mut self, other: Self) {
+        if other.tenant != self.tenant {
+            // Refused when it is committed.
+            self.tenant = None;
+        }
         self.entries.extend(other.entries);
         self.messages.extend(other.messages);
         self.records.extend(other.records);
+        self.refunds.extend(other.refunds);
     }
 
     fn push<E: Entity>(&mut self, of: &Collection<E>, write: Write) -> Written<'_> {
@@ -310,6 +364,10 @@ impl<E> fmt::Debug for Receipt<E> {
     }
 }
 
+fn notice_data(notice: &Notice) -> Result<JsonValue, AuthError> {
+    serde_json::to_value(notice).map_err(|error| AuthError::new(&codes::INTERNAL).caused_by(error))
+}
+
 fn reveal(
     batch: Id,
     secrets: &[Zeroizing<[u8; 32]>],
@@ -335,8 +393,24 @@ impl RequestContext {
     /// # Cancel safety
     ///
     /// Dropped at any point, either everything is written or nothing.
-    pub async fn commit<E: AuditEvent>(&self, event: E, batch: Batch) -> Result<Receipt<E>, AuthError> {
+    pub async fn commit<E: AuditEvent>(&self, event: E, mut batch: Batch) -> Result<Receipt<E>, AuthError> {
+        let refunds = std::mem::take(&mut batch.refunds);
+        let committed = self.land(event, batch).await;
+        if let Err(error) = &committed
+            && !matches!(error.code().class, Class::Conflict | Class::Rejected)
+            && !error.has_landed()
+            && !refunds.is_empty()
+        {
+            self.refund(&refunds).await;
+        }
+        committed
+    }
+
+    async fn land<E: AuditEvent>(&self, event: E, batch: Batch) -> Result<Receipt<E>, AuthError> {
         let (audit, outbox) = (&self.engine.audit, &self.engine.outbox);
+        self.own(&batch)?;
+        // What grants has to wait, even beside what withdraws: it comes first in the order.
+        let act = batch.records.iter().map(|draft| draft.act).chain([E::ACT]).min().unwrap_or(E::ACT);
         let Split { main, other } = self.engine.routes.split(batch.entries)?;
         let settlement = if other.is_some() { Settlement::Pending } else { Settlement::Committed };
         let mut records = vec![Draft::of(&event).record(self, settlement)?];
@@ -344,31 +418,50 @@ impl RequestContext {
             records.push(draft.record(self, settlement)?);
         }
         let audit_id = records.first().map_or_else(|| self.new_id(), |record| record.id);
-        let entries: Vec<AuditEntry> = records.iter().map(Into::into).collect();
-        audit.prepare(E::ACT, &entries).await?;
+        let entries: Vec<AuditEntry> = records.iter().map(|record| AuditEntry::of(record, self.tenant())).collect();
 
-        let whole = main.is_empty();
-        let (mut ops, lost) = checked(main)?;
-        for (topic, payload) in &batch.messages {
-            ops.push(outbox.insertion(self, topic, payload)?);
+        for (topic, _) in &batch.messages {
+            if topic.starts_with("core.") && *topic != NOTICES {
+                return Err(AuthError::new(&codes::INTERNAL).because("a message was sent to a topic of core"));
+            }
+            if !outbox.receivers.contains_key(topic) {
+                let reason = "a message was sent to a topic without a receiver";
+                return Err(AuthError::new(&codes::INTERNAL).because(reason));
+            }
         }
+        let aside = |entry: &Entry| matches!(entry.op.write, Write::Ensure { .. }) || needs_no_record(entry);
+        let (whole, mut messages) = (main.iter().all(aside), batch.messages);
+        let (mut ops, lost) = checked(main)?;
         let pending = match other {
             None => None,
-            Some((_, part)) => Some(Pending::new(self, E::ACT, entries.clone(), checked(part)?, whole)),
+            // Where nothing that counts is written beside, the other store decides, and messages wait for it.
+            Some((_, part)) => {
+                let kept = whole.then(|| std::mem::take(&mut messages));
+                Some(Pending::new(self, act, entries.clone(), checked(part)?, kept))
+            }
         };
+        for (topic, payload) in &messages {
+            ops.push(outbox.insertion(self, topic, payload)?);
+        }
         match &pending {
             None => ops.extend(audit.announcements(self, &entries)?),
             Some(pending) => ops.push(pending.insertion(self)?),
         }
         ops.extend(records.into_iter().map(|record| audit.insertion(record)));
 
+        audit.prepare(act, &entries).await?;
         let written = self.engine.store.commit(&self.scope(), &ops, self.now()).await;
         let written = match written {
-            Err(StoreError::Unknown) if audit.exists(self, audit_id).await? => Ok(Vec::new()),
+            // The answer of a commit may be lost, and that of its repetition come in its place.
+            Err(StoreError::Unknown | StoreError::Duplicate { .. } | StoreError::Guard { .. })
+                if audit.exists(self, audit_id).await? =>
+            {
+                Ok(Vec::new())
+            }
             written => written,
         };
         if let Err(error) = written {
-            audit.aborted(E::ACT, &entries).await;
+            audit.aborted(act, &entries).await;
             return Err(translate(error, &lost));
         }
         if let Some(pending) = pending {
@@ -391,9 +484,24 @@ impl RequestContext {
         session: &Session,
     ) -> Result<Tokens, AuthError> {
         let renewed = Rotation::Renewed(&session.principal);
-        let new = self.engine.sessions.rotate(self, session.id, renewed, &mut batch).await?;
+        let rotated = self.engine.sessions.rotate(self, session.id, session.generation, renewed, &mut batch).await;
+        let new = match rotated {
+            Ok(new) => new,
+            Err(error) => {
+                self.refund(&batch.refunds).await;
+                return Err(error);
+            }
+        };
         let receipt: Receipt<Issue> = self.commit(event, batch).await?.retype();
         self.engine.tokens.mint(&new, &receipt)
+    }
+
+    /// A batch belongs to the tenant for which it was begun.
+    fn own(&self, batch: &Batch) -> Result<(), AuthError> {
+        if batch.tenant == Some(self.tenant()) {
+            return Ok(());
+        }
+        Err(AuthError::new(&codes::INTERNAL).because("a batch of another tenant"))
     }
 
     /// Writes a batch that needs no record, all or nothing; returns what each op did.
@@ -402,6 +510,10 @@ impl RequestContext {
     ///
     /// As [`RequestContext::commit`], without the loggers.
     pub async fn commit_ephemeral(&self, batch: EphemeralBatch) -> Result<Vec<Done>, AuthError> {
+        self.own(&batch.0)?;
+        if !batch.0.entries.iter().all(needs_no_record) {
+            return Err(AuthError::new(&codes::INTERNAL).because("a recorded column was written without a record"));
+        }
         let Split { main, other } = self.engine.routes.split(batch.0.entries)?;
         let (store, entries) = match other {
             None => (&self.engine.store, main),
@@ -416,6 +528,16 @@ impl RequestContext {
         let (ops, lost) = checked(entries)?;
         store.commit(&self.scope(), &ops, self.now()).await.map_err(|error| translate(error, &lost))
     }
+}
+
+/// What a batch without a record may do, whatever types were used to fill it.
+fn needs_no_record(entry: &Entry) -> bool {
+    let Op { def, write } = &entry.op;
+    let volatile = |at: usize| def.columns.get(at).is_some_and(|column| column.volatile);
+    def.durability == Durability::Ephemeral
+        || matches!(write, Write::Update { set, .. } if set.iter().all(|set| match set {
+            Set::To(at, _) | Set::Add(at, _) => volatile(*at),
+        }))
 }
 
 /// The ops of some entries, and what it means if they are lost.

@@ -1,19 +1,22 @@
 //! The setup: plain setters, and `build()`, which checks everything and reports all problems at once.
 
+mod check;
+
 use std::{
-    any::TypeId,
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::Arc,
 };
 
+use async_trait::async_trait;
 use serde_json::Value as JsonValue;
 
+use self::check::{Problems, check_names, check_parts, check_schema, check_store, order_stages, resolve};
 use crate::{
-    audit::{AuditLog, AuditRecord, TurnedAway, deliveries},
+    audit::{AuditLog, AuditRecord, Subscribers, TurnedAway, deliveries},
     collection::{Collection, Table},
     engine::Engine,
-    entity::{Def, Durability, Entity, EntityDef},
+    entity::{Def, Entity},
     error, event,
     flow::{ActionGrant, FlowRow},
     id::IdSource,
@@ -22,16 +25,15 @@ use crate::{
     manager::{AuthManager, Whole},
     operations,
     outbox::{NOTICES, NoticeDelivery, Outbox, OutboxRow},
-    plugin::{Capability, Manifest, Parts, Plugin, Problem, Registrar},
+    plugin::{Manifest, Parts, Plugin, Problem, Registrar},
     principal::{Enrolment, IdentifierKinds, PrincipalRow, Spine},
-    public_url::PublicUrl,
-    route::{self, ErrandDelivery, Route, Routes},
-    schema::{drift, fold},
+    route::{self, ErrandDelivery, Route},
+    schema::Migration,
     secret::TokenKind,
     slot::{Clock, Notifier, OsRng, Rng, SystemClock},
-    stage::{Counter, Stage},
-    store::{Acknowledgement, BatchSpan, Store},
-    value::ColumnKind,
+    stage::Counter,
+    store::{Capabilities, Done, Get, Op, Query, Row, Scope, Store, StoreError},
+    timestamp::Timestamp,
 };
 
 /// Collects the parts of a setup. Order does not matter; nothing runs before [`Builder::build`].
@@ -162,9 +164,8 @@ impl Builder {
     /// [`BuildError`] with every problem, not just the first.
     pub fn build(mut self) -> Result<AuthManager, BuildError> {
         let mut problems = Problems::default();
-        self.plugins.sort_by_key(|plugin| plugin.manifest().id);
         let mut manifests = vec![core_manifest()];
-        manifests.extend(self.plugins.iter().map(|plugin| plugin.manifest()));
+        manifests.extend(self.check_plugins(&mut problems));
 
         let public_url = self.check_public_url(&mut problems);
         let keys = self.check_keys(public_url.as_ref(), &mut problems);
@@ -177,7 +178,10 @@ impl Builder {
             check_store(store.as_ref(), &mut problems);
         }
         let routes = self.check_routes(&manifests, &defs, &mut problems);
-        let (Some(public_url), Some(keys), Some(store)) = (public_url, keys, store) else {
+        // With stand-ins for what is missing, the plugins are looked at all the same.
+        let keys = keys.or_else(|| self.stand_in_keys());
+        let store = store.unwrap_or_else(|| Arc::new(NoStore));
+        let Some(keys) = keys else {
             return Err(problems.into());
         };
 
@@ -189,7 +193,7 @@ impl Builder {
         };
         tables.extend(routes.0.iter().flat_map(routed));
         let own = OwnTables(&tables);
-        let mut parts = self.register(&manifests, &tables, &keys, &mut problems);
+        let (mut parts, registered) = self.register(&manifests, &tables, &keys, &mut problems);
         parts.operations.extend(operations::all().into_iter().map(|operation| (CORE, operation)));
         let main = defs.iter().filter(|def| routes.of(def.table).is_none()).map(|def| (def, &store));
         let routed = routes.0.iter().flat_map(|route| route.defs.iter().map(|def| (def, &route.store)));
@@ -203,24 +207,28 @@ impl Builder {
             parts.receivers.push((CORE, NOTICES, Arc::new(NoticeDelivery(notifier))));
         }
 
+        if !parts.receivers.iter().any(|(_, topic, _)| *topic == NOTICES) {
+            for plugin in &parts.notifying {
+                problems.add(plugin, "sends messages to people, and there is no notifier; add .notifier(…)");
+            }
+        }
         let capabilities = resolve(&mut parts, &mut problems);
         let stages = order_stages(std::mem::take(&mut parts.stages), &mut problems);
         check_parts(&parts, &manifests, &mut problems);
-        let one = |count: usize, what: &str, problems: &mut Problems| match count {
-            0 => problems.add(CORE, format!("no plugin {what}")),
-            1 => {}
-            _ => problems.add(CORE, format!("{count} plugins {what}; register one")),
-        };
-        one(
-            parts.users.len(),
-            "finds principals; add authkit-account or one with a user store of your own",
-            &mut problems,
-        );
-        one(parts.sessions.len(), "keeps sessions; add authkit-session", &mut problems);
-        one(parts.tokens.len(), "shows sessions to clients; add authkit-session", &mut problems);
-        if parts.verifiers.is_empty() {
-            problems.add(CORE, "no plugin verifies anything; add authkit-password or another method");
+        let (users, sessions, tokens) = (parts.users.len(), parts.sessions.len(), parts.tokens.len());
+        problems.at_most_one(users, "find principals");
+        problems.at_most_one(sessions, "keep sessions");
+        problems.at_most_one(tokens, "show sessions to clients");
+        // What is missing may be what a plugin did not come to register.
+        if registered {
+            problems.at_least_one(users, "finds principals", "authkit-account or one with a user store of your own");
+            problems.at_least_one(sessions, "keeps sessions", "authkit-session");
+            problems.at_least_one(tokens, "shows sessions to clients", "authkit-session");
+            problems.at_least_one(parts.verifiers.len(), "verifies anything", "authkit-password or another method");
         }
+        let Some(public_url) = public_url else {
+            return Err(problems.into());
+        };
         let (Some((_, users)), Some((_, sessions)), Some((_, tokens))) =
             (parts.users.pop(), parts.sessions.pop(), parts.tokens.pop())
         else {
@@ -235,9 +243,11 @@ impl Builder {
         };
         problems.none()?;
 
-        let mut subscribers: HashMap<&'static str, Vec<_>> = HashMap::new();
-        for (_, kind, subscriber) in parts.subscribers {
-            subscribers.entry(kind).or_default().push(subscriber);
+        let declared = manifests.iter().flat_map(|m| m.events.iter().copied().zip(m.event_types.iter().copied()));
+        let kinds = declared.collect();
+        let mut subscribers = Subscribers::new();
+        for (plugin, kind, subscriber) in parts.subscribers {
+            subscribers.entry(kind).or_default().push((plugin, subscriber));
         }
         let mut jobs: Vec<Job> = parts.jobs.into_iter().map(|(_, job)| job).collect();
         jobs.sort_by_key(|job| job.id);
@@ -260,6 +270,7 @@ impl Builder {
                 records: audit_records,
                 loggers: parts.loggers.into_iter().map(|(_, logger, role)| (logger, role)).collect(),
                 subscribers,
+                kinds,
                 turned_away: TurnedAway::default(),
             },
             outbox: Outbox {
@@ -284,105 +295,17 @@ impl Builder {
         Ok(AuthManager { parts: Arc::new(whole) })
     }
 
-    fn check_public_url(&self, problems: &mut Problems) -> Option<PublicUrl> {
-        let text =
-            problems.demand(self.public_url.as_deref(), "there is no public_url; add .public_url(\"https://…\")")?;
-        match PublicUrl::parse(text) {
-            Ok(url) if url.is_secure() || url.is_loopback() => Some(url),
-            Ok(_) => {
-                problems.add(CORE, "public_url is not https; only a loopback address may be without");
-                None
-            }
-            Err(error) => {
-                problems.add(CORE, format!("public_url: {error}"));
-                None
-            }
-        }
-    }
-
-    fn check_keys(&self, url: Option<&PublicUrl>, problems: &mut Problems) -> Option<KeyRing> {
-        let missing = "there are no keys; add .keys(KeyRing::from_env()?), or KeyRing::dev_file for development";
-        let keys = problems.demand(self.keys.clone(), missing)?;
-        if keys.is_for_development() && url.is_some_and(|url| !url.is_loopback()) {
-            problems.add(CORE, "a development key file serves only a loopback public_url; use KeyRing::from_env()");
-        }
-        Some(keys)
-    }
-
-    fn check_prefix(&self, problems: &mut Problems) {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_');
-        let well_formed = self.prefix.is_empty() || (self.prefix.starts_with('/') && !self.prefix.ends_with('/'));
-        if !well_formed || !self.prefix.chars().all(plain) {
-            problems.add(CORE, "the prefix has to be empty or like /v1");
-        }
-    }
-
-    fn check_sections(&self, manifests: &[Manifest], problems: &mut Problems) {
-        let sections = match &self.config {
-            JsonValue::Null => return,
-            JsonValue::Object(sections) => sections,
-            _ => {
-                problems.add(CORE, "the configuration has to be a table of sections");
-                return;
-            }
-        };
-        for section in sections.keys() {
-            if !manifests.iter().any(|manifest| manifest.id == section) {
-                let text = format!("the configuration has a section [{section}], but no such plugin is registered");
-                problems.add(CORE, text);
-            }
-        }
-    }
-
-    fn check_routes(&self, manifests: &[Manifest], defs: &[Def], problems: &mut Problems) -> Routes {
-        let own = |table: &str| manifests.iter().any(|m| m.id == CORE && m.entities.iter().any(|d| d.table == table));
-        let mut seen = BTreeSet::new();
-        for (tables, store) in &self.routes {
-            let capabilities = store.capabilities();
-            if capabilities.batches != BatchSpan::Everything {
-                let all = tables.iter().copied().collect::<Vec<_>>().join(", ");
-                problems.add(CORE, format!("the store of {all} cannot write several entities in one commit"));
-            }
-            for table in tables {
-                let Some(def) = defs.iter().find(|def| def.table == *table) else {
-                    problems.add(CORE, format!("the table {table} is routed, but no plugin declares it"));
-                    continue;
-                };
-                if own(table) {
-                    problems.add(CORE, format!("the table {table} is core's own and stays in the main store"));
-                }
-                if !seen.insert(*table) {
-                    problems.add(CORE, format!("the table {table} is routed more than once"));
-                }
-                if def.durability == Durability::Durable && capabilities.durability != Acknowledgement::Kept {
-                    problems.add(
-                        CORE,
-                        format!("the store of {table} may lose acknowledged writes, which {table} cannot bear"),
-                    );
-                }
-                let refers =
-                    |other: &&Def| !tables.contains(other.table) && other.references.iter().any(|r| r.table == *table);
-                for other in defs.iter().filter(refers) {
-                    let text = format!("{} refers to {table}, so it has to be routed to the same store", other.table);
-                    problems.add(CORE, text);
-                }
-            }
-        }
-        let steps: Vec<_> = manifests.iter().flat_map(|manifest| manifest.migrations.iter().cloned()).collect();
-        let route = |(tables, store): &(BTreeSet<_>, Arc<dyn Store>)| Route::new(store.clone(), tables, defs, &steps);
-        Routes(self.routes.iter().map(route).collect())
-    }
-
+    /// What all plugins register, and whether each came to its end.
     fn register(
         &self,
         manifests: &[Manifest],
         tables: &BTreeMap<&'static str, Arc<Table>>,
         keys: &KeyRing,
         problems: &mut Problems,
-    ) -> Parts {
-        let mut parts = Parts::default();
+    ) -> (Parts, bool) {
+        let (mut parts, mut complete) = (Parts::default(), true);
         let Some(principals) = OwnTables(tables).of::<PrincipalRow>() else {
-            return parts;
+            return (parts, false);
         };
         // The first manifest is core's own.
         for (plugin, manifest) in self.plugins.iter().zip(manifests.iter().skip(1)) {
@@ -391,60 +314,31 @@ impl Builder {
                 declared: &manifest.entities,
                 tables,
                 principals: &principals,
-                keys,
+                keys: keys.of(manifest.id),
                 section: self.config.get(manifest.id),
                 parts: &mut parts,
             };
-            if let Err(problem) = plugin.register(&mut registrar) {
-                problems.all.insert(problem);
+            match plugin.register(&mut registrar) {
+                Ok(()) => self.check_settings(manifest.id, &parts, problems),
+                Err(problem) => {
+                    problems.insert(problem);
+                    complete = false;
+                }
             }
         }
-        parts
+        (parts, complete)
+    }
+
+    fn stand_in_keys(&self) -> Option<KeyRing> {
+        let mut secret = [0; 32];
+        self.rng.fill(&mut secret);
+        KeyRing::new([secret]).ok()
     }
 }
 
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Builder({} plugins)", self.plugins.len())
-    }
-}
-
-#[derive(Default)]
-struct Problems {
-    all: BTreeSet<Problem>,
-}
-
-impl Problems {
-    fn add(&mut self, plugin: &'static str, text: impl Into<String>) {
-        self.all.insert(Problem::new(plugin, text));
-    }
-
-    fn demand<T>(&mut self, value: Option<T>, otherwise: &str) -> Option<T> {
-        if value.is_none() {
-            self.add(CORE, otherwise);
-        }
-        value
-    }
-
-    /// Reports every name that several plugins claim.
-    fn unique<N: Ord + fmt::Display>(&mut self, what: &str, names: impl Iterator<Item = (&'static str, N)>) {
-        let mut owners: BTreeMap<N, Vec<&'static str>> = BTreeMap::new();
-        for (plugin, name) in names {
-            owners.entry(name).or_default().push(plugin);
-        }
-        for (name, plugins) in owners.into_iter().filter(|(_, plugins)| plugins.len() > 1) {
-            self.add(CORE, format!("the {what} {name} is declared more than once, by {}", plugins.join(" and ")));
-        }
-    }
-
-    fn none(&self) -> Result<(), BuildError> {
-        if self.all.is_empty() { Ok(()) } else { Err(BuildError { problems: self.all.iter().cloned().collect() }) }
-    }
-}
-
-impl From<Problems> for BuildError {
-    fn from(problems: Problems) -> Self {
-        Self { problems: problems.all.into_iter().collect() }
     }
 }
 
@@ -461,6 +355,40 @@ impl OwnTables<'_> {
     }
 }
 
+/// Stands in for the store that a setup forgot. Nothing is ever asked of it.
+struct NoStore;
+
+#[async_trait]
+impl Store for NoStore {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::FULL
+    }
+
+    fn statements(&self, _: &[Migration]) -> Vec<String> {
+        Vec::new()
+    }
+
+    async fn migrate(&self, _: &[Migration], _: &[Def]) -> Result<(), StoreError> {
+        Err(StoreError::Busy)
+    }
+
+    async fn get(&self, _: &Scope, _: &Get) -> Result<Option<Row>, StoreError> {
+        Err(StoreError::Busy)
+    }
+
+    async fn query(&self, _: &Scope, _: &Query) -> Result<Vec<Row>, StoreError> {
+        Err(StoreError::Busy)
+    }
+
+    async fn commit(&self, _: &Scope, _: &[Op], _: Timestamp) -> Result<Vec<Done>, StoreError> {
+        Err(StoreError::Busy)
+    }
+
+    async fn sweep(&self, _: &Def, _: Timestamp, _: usize) -> Result<u64, StoreError> {
+        Err(StoreError::Busy)
+    }
+}
+
 fn core_manifest() -> Manifest {
     let mut manifest = Manifest::new(CORE, env!("CARGO_PKG_VERSION"))
         .creates::<PrincipalRow>()
@@ -472,147 +400,5 @@ fn core_manifest() -> Manifest {
         .creates::<Counter>()
         .creates::<JobRow>();
     manifest.errors.extend(error::codes::ALL);
-    manifest.events.extend(event::KINDS);
-    manifest
-}
-
-fn check_names(manifests: &[Manifest], problems: &mut Problems) {
-    problems.unique("plugin", manifests.iter().map(|manifest| (manifest.id, manifest.id)));
-    let errors =
-        |manifest: &'_ Manifest| manifest.errors.iter().map(|error| (manifest.id, error.code)).collect::<Vec<_>>();
-    problems.unique("error code", manifests.iter().flat_map(errors));
-    let events = |manifest: &'_ Manifest| manifest.events.iter().map(|kind| (manifest.id, *kind)).collect::<Vec<_>>();
-    problems.unique("event", manifests.iter().flat_map(events));
-    let tables =
-        |manifest: &'_ Manifest| manifest.entities.iter().map(|def| (manifest.id, def.table)).collect::<Vec<_>>();
-    problems.unique("table", manifests.iter().flat_map(tables));
-    for manifest in manifests.iter().filter(|manifest| manifest.id != CORE) {
-        for error in manifest.errors.iter().filter(|error| !error.code.starts_with(&format!("{}.", manifest.id))) {
-            problems.add(manifest.id, format!("the error code {} has to begin with {}.", error.code, manifest.id));
-        }
-    }
-}
-
-/// Folds the histories and compares them with the entities as declared.
-fn check_schema(manifests: &[Manifest], problems: &mut Problems) -> Vec<Def> {
-    let steps: Vec<_> = manifests.iter().flat_map(|manifest| manifest.migrations.iter().cloned()).collect();
-    let (defs, faults) = fold(&steps);
-    for fault in faults {
-        problems.add(CORE, fault);
-    }
-    for manifest in manifests {
-        for declared in &manifest.entities {
-            let history = defs.iter().find(|def| def.table == declared.table);
-            let fault = match history {
-                Some(history) => drift(declared, history),
-                None => Some(format!("no migration creates the table {}", declared.table)),
-            };
-            if let Some(fault) = fault {
-                problems.add(manifest.id, fault);
-            }
-            check_entity(manifest.id, declared, &defs, problems);
-        }
-    }
-    defs
-}
-
-/// What every store can hold.
-fn check_entity(plugin: &'static str, def: &EntityDef, defs: &[Def], problems: &mut Problems) {
-    let table = def.table;
-    for reference in &def.references {
-        match defs.iter().find(|other| other.table == reference.table) {
-            None => problems.add(plugin, format!("{table} refers to {}, which no plugin declares", reference.table)),
-            Some(other) if other.reach != def.reach => {
-                problems.add(plugin, format!("{table} refers to {}, which has another reach", other.table));
-            }
-            Some(other) if other.expiry.is_some() => {
-                problems.add(plugin, format!("{table} refers to {}, whose rows expire", other.table));
-            }
-            Some(_) => {}
-        }
-    }
-    for index in &def.indexes {
-        for column in index.columns.iter().filter_map(|at| def.columns.get(*at)) {
-            if column.kind == ColumnKind::Json {
-                problems.add(plugin, format!("the index {} of {table} holds JSON, which has no order", index.name));
-            }
-            if column.volatile && index.unique {
-                problems.add(plugin, format!("the unique index {} of {table} holds a volatile column", index.name));
-            }
-        }
-    }
-    if def.durability == Durability::Ephemeral && def.columns.iter().any(|column| column.volatile) {
-        problems.add(plugin, format!("{table} is ephemeral, so its columns need not be volatile"));
-    }
-}
-
-fn check_store(store: &dyn Store, problems: &mut Problems) {
-    let capabilities = store.capabilities();
-    if capabilities.batches != BatchSpan::Everything {
-        problems.add(CORE, "the store cannot write several entities in one commit, so it cannot be the main store");
-    }
-    if capabilities.durability != Acknowledgement::Kept {
-        problems.add(CORE, "the store may lose acknowledged writes, so it cannot be the main store");
-    }
-}
-
-/// Fills what was required from what was provided.
-fn resolve(parts: &mut Parts, problems: &mut Problems) -> HashMap<TypeId, Capability> {
-    problems.unique("capability", parts.provided.iter().map(|(plugin, _, name, _)| (*plugin, *name)));
-    let provided: HashMap<TypeId, Capability> =
-        parts.provided.drain(..).map(|(_, id, _, capability)| (id, capability)).collect();
-    for (plugin, name, resolve) in parts.required.drain(..) {
-        if !resolve(&provided) {
-            problems.add(plugin, format!("needs {name}, which no plugin provides"));
-        }
-    }
-    provided
-}
-
-/// Sorts stages by what they demand, then by id; the same for every order of registration.
-fn order_stages(stages: Vec<(&'static str, Arc<dyn Stage>)>, problems: &mut Problems) -> Vec<Arc<dyn Stage>> {
-    problems.unique("stage", stages.iter().map(|(plugin, stage)| (*plugin, stage.id())));
-    let ids: BTreeSet<&str> = stages.iter().map(|(_, stage)| stage.id()).collect();
-    for (plugin, stage) in &stages {
-        for before in stage.order().after.iter().filter(|before| !ids.contains(*before)) {
-            problems.add(plugin, format!("the stage {} runs after {before}, which nobody registers", stage.id()));
-        }
-    }
-    let mut waiting: BTreeMap<&str, Arc<dyn Stage>> =
-        stages.into_iter().map(|(_, stage)| (stage.id(), stage)).collect();
-    let mut ordered: Vec<Arc<dyn Stage>> = Vec::new();
-    while !waiting.is_empty() {
-        let free = |stage: &Arc<dyn Stage>| !stage.order().after.iter().any(|before| waiting.contains_key(before));
-        let Some(next) = waiting.iter().find(|(_, stage)| free(stage)).map(|(id, _)| *id) else {
-            let circle: Vec<&str> = waiting.keys().copied().collect();
-            problems.add(CORE, format!("the stages {} wait for each other", circle.join(", ")));
-            break;
-        };
-        ordered.extend(waiting.remove(next));
-    }
-    ordered
-}
-
-fn check_parts(parts: &Parts, manifests: &[Manifest], problems: &mut Problems) {
-    let verifiers = parts.verifiers.iter().chain(&parts.machines);
-    problems.unique("method", verifiers.map(|(plugin, method, _)| (*plugin, method.clone())));
-    problems.unique("enroller", parts.enrollers.iter().map(|(plugin, method, _)| (*plugin, method.clone())));
-    problems.unique("identifier kind", parts.identifiers.iter().map(|(plugin, kind)| (*plugin, kind.kind())));
-    problems.unique("job", parts.jobs.iter().map(|(plugin, job)| (*plugin, job.id)));
-    problems.unique("topic", parts.receivers.iter().map(|(plugin, topic, _)| (*plugin, *topic)));
-    problems.unique("audit logger", parts.loggers.iter().map(|(plugin, logger, _)| (*plugin, logger.id())));
-    let route = |(plugin, operation): &(&'static str, crate::operation::Operation)| {
-        (*plugin, format!("{} {}", operation.method.as_str(), operation.path))
-    };
-    problems.unique("route", parts.operations.iter().map(route));
-    for (plugin, method, _) in &parts.enrollers {
-        if !parts.verifiers.iter().any(|(_, verified, _)| verified == method) {
-            problems.add(plugin, format!("enrols {method}, which no plugin verifies"));
-        }
-    }
-    for (plugin, kind, _) in &parts.subscribers {
-        if !manifests.iter().any(|manifest| manifest.events.contains(kind)) {
-            problems.add(plugin, format!("subscribes to {kind}, which no plugin declares"));
-        }
-    }
+    event::declared(manifest)
 }

@@ -8,9 +8,10 @@ use std::{
 
 use crate::{
     engine::Engine,
-    id::{Id, TenantId},
+    id::{Id, PrincipalId, TenantId},
     keys::KeyRing,
     secret::SecretText,
+    stage::StageId,
     store::Scope,
     timestamp::Timestamp,
 };
@@ -25,7 +26,7 @@ pub struct Client {
     pub user_agent: Option<String>,
     /// Identifies the request in logs, at most 255 characters; a context makes one if there is none.
     pub request_id: Option<String>,
-    /// The mark that an earlier response left on this device; see [`Mark`](crate::Mark).
+    /// The marks that earlier responses left on this device, as they came back; see [`Mark`](crate::Mark).
     pub device: Option<SecretText>,
 }
 
@@ -51,11 +52,18 @@ impl Client {
         self
     }
 
-    /// Hands in the mark that this device presented.
+    /// Hands in the marks that this device presented.
     #[must_use]
     pub fn device(mut self, mark: SecretText) -> Self {
         self.device = Some(mark);
         self
+    }
+
+    /// The mark that a stage left on this device.
+    #[must_use]
+    pub fn mark(&self, stage: StageId) -> Option<&str> {
+        let mut parts = self.device.as_ref()?.expose().split('~');
+        parts.find_map(|part| part.strip_prefix(stage)?.strip_prefix(':'))
     }
 
     /// What limits count by: the whole IPv4 address, or the first 64 bits of the IPv6 address.
@@ -88,6 +96,7 @@ pub struct RequestContext {
     pub(crate) engine: Arc<Engine>,
     tenant: TenantId,
     client: Client,
+    actor: Option<PrincipalId>,
     now: Timestamp,
 }
 
@@ -97,7 +106,7 @@ impl RequestContext {
         if client.request_id.is_none() {
             client.request_id = Some(engine.ids.draw(now, engine.rng.as_ref()).to_string());
         }
-        Self { engine, tenant, client, now }
+        Self { engine, tenant, client, actor: None, now }
     }
 
     /// The tenant whose rows this request may reach.
@@ -112,15 +121,26 @@ impl RequestContext {
         &self.client
     }
 
+    /// Says who acts, where it is another one than whom the acts are about: an operator. It stands in every record.
+    #[must_use]
+    pub const fn acting(mut self, actor: PrincipalId) -> Self {
+        self.actor = Some(actor);
+        self
+    }
+
+    /// Who acts, if that was said.
+    #[must_use]
+    pub const fn actor(&self) -> Option<PrincipalId> {
+        self.actor
+    }
+
     /// When the request began. The same for everything that it does.
     #[must_use]
     pub const fn now(&self) -> Timestamp {
         self.now
     }
 
-    /// The application's keys.
-    #[must_use]
-    pub fn keys(&self) -> &KeyRing {
+    pub(crate) fn keys(&self) -> &KeyRing {
         &self.engine.keys
     }
 

@@ -100,6 +100,8 @@ pub struct EntityDef {
     pub references: Vec<ReferenceDef>,
     /// Position of the column after which a row is absent.
     pub expiry: Option<usize>,
+    /// Whether an application may put the table into a second store; see [`Builder::route`](crate::Builder::route).
+    pub routable: bool,
 }
 
 /// A shared table declaration.
@@ -155,7 +157,16 @@ impl EntityDef {
     #[must_use]
     pub fn new(table: &'static str, reach: Reach, durability: Durability, columns: Vec<ColumnDef>) -> Self {
         let primary_key = IndexDef { name: "id", columns: vec![0], unique: true };
-        Self { table, reach, durability, columns, indexes: vec![primary_key], references: Vec::new(), expiry: None }
+        Self {
+            table,
+            reach,
+            durability,
+            columns,
+            indexes: vec![primary_key],
+            references: Vec::new(),
+            expiry: None,
+            routable: false,
+        }
     }
 
     /// Adds an index over the columns at these positions.
@@ -177,6 +188,13 @@ impl EntityDef {
     #[must_use]
     pub fn expiry(mut self, column: usize) -> Self {
         self.expiry = Some(column);
+        self
+    }
+
+    /// Says that an application may put the table into a second store: no guard on its rows protects other writes.
+    #[must_use]
+    pub fn routable(mut self) -> Self {
+        self.routable = true;
         self
     }
 

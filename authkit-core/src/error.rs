@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use crate::principal::Principal;
 use crate::{flow::Challenge, store::StoreError, value::DecodeError};
 
 /// Any error, as a source.
@@ -125,6 +126,8 @@ pub struct AuthError {
     fields: Vec<FieldError>,
     internal: Internal,
     retry: Option<Box<Challenge>>,
+    landed: bool,
+    whose: Option<Box<Principal>>,
 }
 
 enum Internal {
@@ -147,7 +150,15 @@ impl AuthError {
     /// An error with nothing to add for the log.
     #[must_use]
     pub const fn new(code: &'static ErrorCode) -> Self {
-        Self { code, retry_after: None, fields: Vec::new(), internal: Internal::Nothing, retry: None }
+        Self {
+            code,
+            retry_after: None,
+            fields: Vec::new(),
+            internal: Internal::Nothing,
+            retry: None,
+            landed: false,
+            whose: None,
+        }
     }
 
     /// Adds why, for log and audit; never sent, and never data of the request.
@@ -183,6 +194,28 @@ impl AuthError {
     pub(crate) fn retry(mut self, challenge: Challenge) -> Self {
         self.retry = Some(Box::new(challenge));
         self
+    }
+
+    /// Says whose proof was refused, where the response named nobody: for the record and the stages, never for the caller.
+    #[must_use]
+    pub fn about(mut self, principal: &Principal) -> Self {
+        self.whose = Some(Box::new(principal.clone()));
+        self
+    }
+
+    pub(crate) fn whose(&self) -> Option<&Principal> {
+        self.whose.as_deref()
+    }
+
+    /// Says that the main store's part of the commit has landed: what it settled is not settled again.
+    #[must_use]
+    pub(crate) const fn landed(mut self) -> Self {
+        self.landed = true;
+        self
+    }
+
+    pub(crate) const fn has_landed(&self) -> bool {
+        self.landed
     }
 
     /// The challenge with which the flow goes on.

@@ -3,10 +3,11 @@
 use serde::Serialize;
 
 use crate::{
-    audit::{About, Act, AuditEvent, Outcome},
+    audit::{About, Act, AuditEvent, Outcome, RateLimited},
     evidence::{Aal, MethodId},
     flow::Purpose,
     id::{FlowId, PrincipalId, SessionId},
+    plugin::Manifest,
     principal::PrincipalKind,
 };
 
@@ -185,18 +186,19 @@ events! {
     }
 }
 
-/// The kinds of the events of core.
-pub(crate) const KINDS: &[&str] = &[
-    "rate_limited",
-    SignedUp::KIND,
-    SignUpRefused::KIND,
-    LoginSuccess::KIND,
-    SessionRaised::KIND,
-    LoginFailure::KIND,
-    ChallengeIssued::KIND,
-    ActionGranted::KIND,
-    ActionRedeemed::KIND,
-    Logout::KIND,
-    SessionRevoked::KIND,
-    SessionsRevokedAll::KIND,
-];
+/// Declares the events of core.
+pub(crate) fn declared(manifest: Manifest) -> Manifest {
+    manifest
+        .event::<RateLimited>()
+        .event::<SignedUp>()
+        .event::<SignUpRefused>()
+        .event::<LoginSuccess>()
+        .event::<SessionRaised>()
+        .event::<LoginFailure>()
+        .event::<ChallengeIssued>()
+        .event::<ActionGranted>()
+        .event::<ActionRedeemed>()
+        .event::<Logout>()
+        .event::<SessionRevoked>()
+        .event::<SessionsRevokedAll>()
+}

@@ -167,15 +167,14 @@ text_enum! {
     }
 }
 
-/// How a key is held.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum KeyBinding {
-    /// It is attested that the key cannot leave its device.
-    DeviceBound,
-    /// There is no key, or it may be copied; at most AAL2.
-    #[default]
-    None,
+text_enum! {
+    /// How a key is held.
+    pub enum KeyBinding {
+        /// It is attested that the key cannot leave its device.
+        DeviceBound = "device_bound",
+        /// There is no key, or it may be copied; at most AAL2.
+        None = "none",
+    }
 }
 
 /// What was proved, by what, when and under which epoch.
@@ -245,24 +244,39 @@ impl Evidence {
     }
 }
 
+/// The kinds of factor that proofs add up to.
+///
+/// Whoever reads a channel has all that comes over it, so one proof of each channel counts: the one that makes the most
+/// of the whole, in whatever order they were given.
+pub(crate) fn kinds<'e>(evidence: impl IntoIterator<Item = &'e Evidence>) -> Factors {
+    let mut apart = Factors::NONE;
+    let mut channels: Vec<(&Channel, Vec<Factors>)> = Vec::new();
+    for proof in evidence {
+        match &proof.channel {
+            None => apart = apart.and(proof.factors),
+            Some(channel) => match channels.iter_mut().find(|(known, _)| *known == channel) {
+                Some((_, choices)) => choices.push(proof.factors),
+                None => channels.push((channel, vec![proof.factors])),
+            },
+        }
+    }
+    let mut sums = vec![apart];
+    for (_, choices) in channels {
+        sums = sums.iter().flat_map(|sum| choices.iter().map(|choice| sum.and(*choice))).collect();
+        sums.sort_unstable_by_key(|sum| sum.0);
+        sums.dedup();
+    }
+    sums.into_iter().max_by_key(|sum| sum.count()).unwrap_or_default()
+}
+
 /// The level that proofs reach together; none without a proof.
-pub(crate) fn attained<'e>(evidence: impl IntoIterator<Item = &'e Evidence>) -> Option<Aal> {
-    let mut channels: Vec<&Channel> = Vec::new();
-    let mut factors = Factors::NONE;
+pub(crate) fn attained<'e>(evidence: impl IntoIterator<Item = &'e Evidence> + Clone) -> Option<Aal> {
+    let factors = kinds(evidence.clone());
     let mut device_bound = false;
     let mut any = false;
     for proof in evidence {
         any = true;
         device_bound |= proof.phishing_resistant && proof.key == KeyBinding::DeviceBound;
-        match &proof.channel {
-            // Whoever reads the channel has both: they are one factor.
-            Some(channel) if channels.contains(&channel) => {}
-            Some(channel) => {
-                channels.push(channel);
-                factors = factors.and(proof.factors);
-            }
-            None => factors = factors.and(proof.factors),
-        }
     }
     match (any, factors.count() >= 2, device_bound) {
         (false, ..) => None,

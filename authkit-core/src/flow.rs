@@ -32,6 +32,8 @@ pub enum Purpose {
     Raise {
         /// The session.
         session: SessionId,
+        /// The session's generation: the flow dies with the token that began it.
+        generation: i64,
         /// What has to be proved afresh.
         level: Aal,
     },
@@ -67,6 +69,8 @@ pub(crate) struct FlowRow {
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct FlowState {
     pub(crate) purpose: Purpose,
+    /// The epoch of its principal when it was last stored.
+    pub(crate) epoch: Option<i64>,
     pub(crate) evidence: Vec<Evidence>,
     pub(crate) effects: Vec<Effect>,
     pub(crate) offers: Vec<StoredOffer>,

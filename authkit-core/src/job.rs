@@ -1,6 +1,13 @@
 //! Work that no request waits for.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 
@@ -66,6 +73,9 @@ pub(crate) struct JobRow {
 /// How long the jobs rest between two looks at what is due.
 pub(crate) const REST: Duration = Duration::from_secs(1);
 
+/// The longest time that one delivery or task may take; a lease on a message is as long.
+pub(crate) const LONGEST: Duration = Duration::from_secs(60);
+
 /// Removes expired rows of every tenant.
 pub(crate) struct Sweep {
     pub(crate) tables: Vec<(Def, Arc<dyn Store>)>,
@@ -93,26 +103,38 @@ impl Task for Sweep {
 }
 
 /// Does everything that is due now, once.
-pub(crate) async fn run_due(engine: &Arc<Engine>) {
+///
+/// `limit` ends after the longest time that one delivery or task may take: whoever hangs must not hold up the others.
+pub(crate) async fn run_due<L: Fn() -> F, F: Future<Output = ()>>(engine: &Arc<Engine>, limit: &L) {
     let cx = engine.context(TenantId::DEFAULT);
     if let Err(error) = TurnedAway::flush(&cx).await {
         tracing::warn!(?error, "what was turned away could not be recorded");
     }
-    if let Err(error) = Outbox::deliver(&cx).await {
+    if let Err(error) = Outbox::deliver(&cx, limit).await {
         tracing::warn!(?error, "the outbox could not be read");
     }
     for job in &engine.jobs {
         let cx = engine.context(TenantId::DEFAULT);
         match claim(&cx, &engine.job_rows, job).await {
             Ok(false) => {}
-            Ok(true) => {
-                if let Err(error) = job.task.run(&cx).await {
-                    tracing::warn!(job = job.id, ?error, "a job failed");
-                }
-            }
+            Ok(true) => match within(job.task.run(&cx), limit()).await {
+                Some(Ok(())) => {}
+                Some(Err(error)) => tracing::warn!(job = job.id, ?error, "a job failed"),
+                None => tracing::warn!(job = job.id, "a job took too long and was dropped"),
+            },
             Err(error) => tracing::warn!(job = job.id, ?error, "a job could not be claimed"),
         }
     }
+}
+
+/// What the work comes to; none if the limit ends first, and the work is dropped.
+pub(crate) async fn within<T>(work: impl Future<Output = T>, limit: impl Future<Output = ()>) -> Option<T> {
+    let (mut work, mut limit) = (pin!(work), pin!(limit));
+    poll_fn(|cx| match work.as_mut().poll(cx) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending => limit.as_mut().poll(cx).map(|()| None),
+    })
+    .await
 }
 
 /// Whether this node has the turn. A node that dies leaves the job to the next turn.

@@ -32,6 +32,8 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
 pub struct KeyRing {
     roots: Vec<Root>,
     origin: Origin,
+    /// Whose derived keys these are; empty for core and the application.
+    owner: &'static str,
 }
 
 #[derive(Clone)]
@@ -111,7 +113,7 @@ impl KeyRing {
         if roots.is_empty() {
             return Err(KeyRingError::Missing { name: Self::ENV });
         }
-        Ok(Self { roots, origin: Origin::Given })
+        Ok(Self { roots, origin: Origin::Given, owner: "" })
     }
 
     /// Reads the environment variable `AUTHKIT_KEYS`: base64 secrets of 32 bytes, newest first, separated by commas.
@@ -161,6 +163,11 @@ impl KeyRing {
         Self::new(secrets.iter().copied())
     }
 
+    /// The same keys for one plugin.
+    pub(crate) fn of(&self, plugin: &'static str) -> Self {
+        Self { owner: plugin, ..self.clone() }
+    }
+
     pub(crate) fn is_for_development(&self) -> bool {
         self.origin == Origin::DevelopmentFile
     }
@@ -170,7 +177,7 @@ impl KeyRing {
     pub fn mac(&self, purpose: &str) -> MacKey {
         let derived = |root: &Root| {
             let mut key = Zeroizing::new([0; 32]);
-            derive(&root.secret, &format!("mac {purpose}"), key.as_mut());
+            derive(&root.secret, &format!("mac {} {purpose}", self.owner), key.as_mut());
             (root.id, hmac_of(&key))
         };
         MacKey { keys: self.roots.iter().map(derived).collect() }

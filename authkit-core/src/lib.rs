@@ -13,6 +13,7 @@
 //! | where users live | [`UserStore`], [`IdentifierKind`] |
 //! | how sessions live and look | [`SessionStore`], [`TokenStrategy`] |
 //! | a storage backend | [`Store`], [`EntityDef`], [`Op`] |
+//! | calls of programs | [`RequestContext::call`], [`Registrar::machine_verifier`] |
 //! | an audit sink or a listener | [`AuditEvent`], [`AuditLogger`], [`Subscriber`] |
 //! | work after a commit, work at times | [`Deliver`], [`Task`] |
 //! | an HTTP edge | [`Operation`], [`Call`], [`Reply`], [`AuthError`] |
@@ -99,7 +100,7 @@ pub use crate::{
     secret::{Secret, SecretText, TokenClaim, TokenKind},
     session::{
         Ending, Grant, Issue, NewSession, Progress, Rotation, Session, SessionStore, SessionSummary, SessionTimes,
-        SignedIn, TokenStrategy, Tokens,
+        SignedIn, StoredSession, TokenStrategy, Tokens,
     },
     slot::{Clock, Notice, Notifier, OsRng, Rng, SystemClock},
     stage::{

@@ -141,14 +141,14 @@ impl AuthManager {
     /// Dropped at any point, work that was not finished is done by the next turn.
     pub async fn run_jobs<F: Future<Output = ()>>(self, sleep: impl Fn(Duration) -> F) {
         loop {
-            job::run_due(&self.parts.engine).await;
+            job::run_due(&self.parts.engine, &|| sleep(job::LONGEST)).await;
             sleep(job::REST).await;
         }
     }
 
     /// Does what is due now, once.
     pub async fn run_due_jobs(&self) {
-        job::run_due(&self.parts.engine).await;
+        job::run_due(&self.parts.engine, &std::future::pending::<()>).await;
     }
 }
 

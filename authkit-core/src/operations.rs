@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as JsonValue;
 
 use crate::{
-    audit::{AuditEntry, AuditRecord},
+    audit::{AuditEntry, AuditRecord, Settlement},
     batch::Batch,
     collection::{Cursor, Scan},
     context::RequestContext,
@@ -145,7 +145,7 @@ fn standing(progress: Progress) -> Reply<Standing> {
         Progress::Granted(grant) => Reply::ok(Standing::Granted { grant: grant.expose().to_owned() }),
         Progress::SignedIn(signed_in) => {
             let session = SessionBody::from(&signed_in.session);
-            let body = Standing::SignedIn { principal: signed_in.session.principal, session };
+            let body = Standing::SignedIn { principal: signed_in.session.principal.clone(), session };
             Reply::ok(body).start(signed_in.tokens).mark(signed_in.mark)
         }
     }
@@ -315,12 +315,13 @@ struct EventList {
 async fn events(call: Call, input: PageInput) -> Result<Reply<EventList>, AuthError> {
     let own = call.session()?;
     let scan = Scan::of(AuditRecord::by_principal, (Some(own.principal.id),))
+        .filter(AuditRecord::settlement.ne(Settlement::Aborted))
         .descending()
         .limit(input.limit()?)
         .after(input.cursor()?);
     let page = call.cx.engine.audit.records.query(&call.cx, scan).await?;
     Ok(Reply::ok(EventList {
-        events: page.items.iter().map(AuditEntry::from).collect(),
+        events: page.items.iter().map(|record| AuditEntry::of(record, call.cx.tenant())).collect(),
         next: page.next.map(|cursor| cursor.to_text()),
     }))
 }

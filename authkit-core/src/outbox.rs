@@ -8,12 +8,14 @@ use serde_json::Value as JsonValue;
 
 use crate::{
     Entity,
+    audit::{LOGGERS, SUBSCRIBERS},
     batch::EphemeralBatch,
     collection::{At, Collection, Scan},
     context::RequestContext,
     error::{AuthError, BoxError, codes},
     id::{Id, TenantId},
     id_type,
+    job::{LONGEST, within},
     keys::Sealed,
     secret::SecretText,
     slot::{Notice, Notifier},
@@ -96,8 +98,18 @@ pub(crate) struct Outbox {
     pub(crate) receivers: HashMap<&'static str, Arc<dyn Deliver>>,
 }
 
-/// How long one node has for a delivery before another one tries.
-const LEASE: Duration = Duration::from_secs(60);
+/// Whom a message is for: its topic, and which of several loggers or subscribers.
+type Addressee = (String, Option<JsonValue>);
+
+/// How a delivery went.
+#[derive(Clone, Copy, PartialEq)]
+enum Attempt {
+    /// The receiver took it or refused it.
+    Answered,
+    /// The receiver did not come back in time.
+    Late,
+}
+
 /// The wait after the first failure; doubled after each, up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(4 * 60 * 60);
@@ -105,15 +117,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(4 * 60 * 60);
 const ATTEMPTS: i64 = 24;
 
 impl Outbox {
-    pub(crate) fn insertion(
-        &self,
-        cx: &RequestContext,
-        topic: &'static str,
-        payload: &Payload,
-    ) -> Result<Op, AuthError> {
-        if !self.receivers.contains_key(topic) {
-            return Err(AuthError::new(&codes::INTERNAL).because("a message was sent to a topic without a receiver"));
-        }
+    pub(crate) fn insertion(&self, cx: &RequestContext, topic: &str, payload: &Payload) -> Result<Op, AuthError> {
         self.row(cx, cx.new_id(), topic, payload, cx.now())
     }
 
@@ -122,10 +126,10 @@ impl Outbox {
         &self,
         cx: &RequestContext,
         id: OutboxId,
-        topic: &'static str,
+        topic: &str,
         payload: &Payload,
     ) -> Result<Op, AuthError> {
-        self.row(cx, id, topic, payload, cx.now().plus(LEASE))
+        self.row(cx, id, topic, payload, cx.now().plus(LONGEST))
     }
 
     /// Takes a reserved message that nobody else is at.
@@ -138,7 +142,7 @@ impl Outbox {
         &self,
         cx: &RequestContext,
         id: OutboxId,
-        topic: &'static str,
+        topic: &str,
         payload: &Payload,
         due_at: Timestamp,
     ) -> Result<Op, AuthError> {
@@ -154,17 +158,37 @@ impl Outbox {
         Ok(Op { def: self.rows.table.def.clone(), write: Write::Insert { values: row.into_values() } })
     }
 
-    /// Delivers what is due, and says how many messages were delivered.
-    pub(crate) async fn deliver(cx: &RequestContext) -> Result<usize, AuthError> {
+    /// Delivers what is due.
+    ///
+    /// Whoever does not come back in time is left alone for the rest of this turn, and does not hold up the others.
+    pub(crate) async fn deliver<L: Fn() -> F, F: Future<Output = ()>>(
+        cx: &RequestContext,
+        limit: &L,
+    ) -> Result<(), AuthError> {
         let outbox = &cx.engine.outbox;
         let due = Scan::of(OutboxRow::by_due, ()).below(cx.now().plus(Duration::from_millis(1))).limit(100);
-        let mut delivered = 0;
+        let mut late: Vec<Addressee> = Vec::new();
         for row in outbox.rows.query(cx, due).await?.items {
-            if outbox.lease(cx, &row).await? {
-                delivered += usize::from(outbox.attempt(cx, row).await?);
+            // Those before may have taken their time: a lease runs from when the message is taken up.
+            let cx = &cx.engine.context(TenantId::DEFAULT);
+            let addressee = outbox.addressee(cx, &row);
+            if late.contains(&addressee) || !outbox.lease(cx, &row).await? {
+                continue;
+            }
+            if outbox.attempt(cx, row, limit()).await? == Attempt::Late {
+                late.push(addressee);
             }
         }
-        Ok(delivered)
+        Ok(())
+    }
+
+    fn addressee(&self, cx: &RequestContext, row: &OutboxRow) -> Addressee {
+        if ![LOGGERS, SUBSCRIBERS].contains(&row.topic.as_str()) {
+            return (row.topic.clone(), None);
+        }
+        let payload = self.rows.open(&cx.engine.context(row.tenant), OutboxRow::payload, row.id, &row.payload);
+        let to = payload.ok().and_then(|payload| payload.data.get("to").cloned());
+        (row.topic.clone(), to)
     }
 
     async fn lease(&self, cx: &RequestContext, row: &OutboxRow) -> Result<bool, AuthError> {
@@ -174,7 +198,7 @@ impl Outbox {
                 &self.rows,
                 At::id(row.id),
                 [OutboxRow::due_at.eq(row.due_at), OutboxRow::attempts.eq(row.attempts)],
-                [OutboxRow::due_at.set(cx.now().plus(LEASE)), OutboxRow::attempts.plus(1)],
+                [OutboxRow::due_at.set(cx.now().plus(LONGEST)), OutboxRow::attempts.plus(1)],
             )
             .or(&codes::CONFLICT);
         match cx.commit_ephemeral(batch).await {
@@ -184,10 +208,17 @@ impl Outbox {
         }
     }
 
-    async fn attempt(&self, cx: &RequestContext, row: OutboxRow) -> Result<bool, AuthError> {
+    async fn attempt(
+        &self,
+        cx: &RequestContext,
+        row: OutboxRow,
+        limit: impl Future<Output = ()>,
+    ) -> Result<Attempt, AuthError> {
         let (id, attempts) = (row.id, row.attempts.saturating_add(1));
         let topic = row.topic.clone();
-        let outcome = self.hand_over(cx, row).await;
+        let handed = within(self.hand_over(cx, row), limit).await;
+        let attempt = if handed.is_some() { Attempt::Answered } else { Attempt::Late };
+        let outcome = handed.unwrap_or_else(|| Err("the receiver did not come back in time".into()));
         let mut batch = EphemeralBatch::new(cx);
         let at = At::id(id);
         let mine = [OutboxRow::attempts.eq(attempts)];
@@ -202,9 +233,9 @@ impl Outbox {
             }
         }
         match cx.commit_ephemeral(batch).await {
-            Ok(_) => Ok(outcome.is_ok()),
+            Ok(_) => Ok(attempt),
             // The lease ran out, and another node is at it.
-            Err(error) if *error.code() == codes::CONFLICT => Ok(false),
+            Err(error) if *error.code() == codes::CONFLICT => Ok(attempt),
             Err(error) => Err(error),
         }
     }
@@ -227,10 +258,18 @@ pub(crate) struct NoticeDelivery(pub(crate) Arc<dyn Notifier>);
 
 #[async_trait]
 impl Deliver for NoticeDelivery {
-    async fn deliver(&self, _: &RequestContext, parcel: &Parcel) -> Result<(), BoxError> {
+    async fn deliver(&self, cx: &RequestContext, parcel: &Parcel) -> Result<(), BoxError> {
         let mut notice: Notice = serde_json::from_value(parcel.data.clone())?;
+        if notice.to.is_empty() {
+            return Ok(());
+        }
         notice.id = parcel.id.to_string();
-        if let (Some(token), Some(data)) = (&parcel.token, notice.data.as_object_mut()) {
+        notice.tenant = cx.tenant();
+        if let Some(token) = &parcel.token {
+            if notice.data.is_null() {
+                notice.data = JsonValue::Object(serde_json::Map::new());
+            }
+            let data = notice.data.as_object_mut().ok_or("the data of a notice is no object")?;
             data.insert("token".to_owned(), token.expose().into());
         }
         self.0.notify(&notice).await

@@ -78,14 +78,19 @@ struct Proved {
 
 /// A fresh proof of a session's principal. Spend it in the commit of the act that it was for.
 pub struct Proof {
-    /// Who, as of this request.
-    pub principal: Principal,
+    principal: Principal,
     batch: Batch,
-    charges: Vec<Charge>,
 }
 
 impl Proof {
-    /// Adds to the batch of the act what the proof owes: its guards, and the counters that start afresh.
+    /// Who, as of this request.
+    #[must_use]
+    pub const fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// Adds to the batch of the act what the proof owes: its guards, and the counters that start afresh. Where that
+    /// commit fails for reasons of the store, what the proof was charged is given back.
     pub fn spend(self, batch: &mut Batch) -> Principal {
         batch.absorb(self.batch);
         self.principal
@@ -93,7 +98,7 @@ impl Proof {
 
     /// Gives back what the proof was charged, because the act does not come about.
     pub async fn release(self, cx: &RequestContext) {
-        cx.refund(&self.charges).await;
+        cx.refund(&self.batch.refunds).await;
     }
 }
 
@@ -123,7 +128,7 @@ impl RequestContext {
     pub async fn begin(&self, method: &MethodId, input: JsonValue, flow: Option<&str>) -> Result<Challenge, AuthError> {
         let (flow, bound) = match flow {
             Some(token) => {
-                let (flow, bound) = self.open_flow(token).await?;
+                let (flow, bound) = self.open_flow(token, method).await?;
                 (Some(flow), bound)
             }
             None => (None, None),
@@ -161,6 +166,7 @@ impl RequestContext {
             Some(flow) => flow.state.clone(),
             None => FlowState {
                 purpose: step.purpose.clone(),
+                epoch: None,
                 evidence: Vec::new(),
                 effects: Vec::new(),
                 offers: Vec::new(),
@@ -181,7 +187,7 @@ impl RequestContext {
     ///
     /// As [`RequestContext::sign_in`]; a refused answer that leaves the flow alive carries a new challenge.
     pub async fn answer(&self, flow: &str, method: &MethodId, response: JsonValue) -> Result<Progress, AuthError> {
-        let (flow, bound) = self.open_flow(flow).await?;
+        let (flow, bound) = self.open_flow(flow, method).await?;
         let StoredOffer { action, state, .. } = offer(&flow, method)?.clone();
         let purpose = flow.state.purpose.clone();
         match action {
@@ -221,7 +227,7 @@ impl RequestContext {
     ///
     /// When this principal cannot reach the level at all.
     pub async fn raise(&self, session: &Session, level: Aal) -> Result<Progress, AuthError> {
-        self.review(session, Purpose::Raise { session: session.id, level }).await
+        self.review(session, Purpose::Raise { session: session.id, generation: session.generation, level }).await
     }
 
     /// Judges the proofs that a session already has.
@@ -276,22 +282,35 @@ impl RequestContext {
         let purpose = Purpose::StepUp { session: session.id, action: action.to_owned() };
         let step = self.admit(purpose, StepKind::Answer, method, None, Some(session.principal.clone()), None).await?;
         let (step, mut proved) = self.verify(step, None, response).await?;
-        proved.evidence.extend(session_evidence(session)?);
-        let enrolments = self.enrolments(proved.principal.id).await?;
-        let (requirement, _) = self.requirement(&step.purpose, &proved, &enrolments).await?;
-        if requirement.denied().is_some() || requirement.unmet(&proved.evidence, self.now()).is_some() {
-            self.refund(&step.charges).await;
-            return Err(AuthError::new(&codes::STEP_UP_REQUIRED).because("the act demands more than was proved"));
-        }
         if !proved.effects.is_empty() {
             return Err(AuthError::new(&codes::STEP_UP_REQUIRED).because("the response proves somebody else"));
         }
-        let Proved { principal, evidence, mut batch, .. } = proved;
+        match self.suffices(session, &step, &mut proved).await {
+            Ok(()) => {
+                let Proved { principal, mut batch, .. } = proved;
+                batch.refunds = step.charges;
+                Ok(Proof { principal, batch })
+            }
+            Err(error) => {
+                self.refund(&step.charges).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether a proof made in a session is enough for the act; adds to its batch what the act then has to hold.
+    async fn suffices(&self, session: &Session, step: &Step<'_>, proved: &mut Proved) -> Result<(), AuthError> {
+        proved.evidence.extend(session_evidence(session)?);
+        let enrolments = self.enrolments(proved.principal.id).await?;
+        let (requirement, _) = self.requirement(&step.purpose, proved, &enrolments).await?;
+        if requirement.unmet(&proved.evidence, self.now()).is_some() {
+            return Err(AuthError::new(&codes::STEP_UP_REQUIRED).because("the act demands more than was proved"));
+        }
+        let Proved { principal, evidence, batch, .. } = proved;
         let principals = &self.engine.spine.principals;
-        batch.ensure(principals, At::id(principal.id), issuable(&principal)).or(&codes::CONFLICT);
-        self.settle(&step, &mut batch);
-        self.after_issue(&step, &principal, &evidence, &mut batch).await?;
-        Ok(Proof { principal, batch, charges: step.charges })
+        batch.ensure(principals, At::id(principal.id), issuable(principal)).or(&codes::CONFLICT);
+        self.settle(step, batch);
+        self.after_issue(step, principal, evidence, batch).await.map(drop)
     }
 
     /// Finds the living session that a token shows, in one store call.
@@ -300,7 +319,7 @@ impl RequestContext {
     ///
     /// When the store fails; a token that shows nothing is no error.
     pub async fn authenticate(&self, token: &str) -> Result<Option<Session>, AuthError> {
-        let session = self.engine.tokens.authenticate(self, token).await?;
+        let session = self.engine.tokens.authenticate(self, token).await?.map(Session::shown);
         if let Some(session) = &session
             && let Err(error) = self.engine.sessions.touch(self, session).await
         {

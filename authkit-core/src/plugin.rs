@@ -2,7 +2,7 @@
 
 use std::{
     any::{Any, TypeId},
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -14,7 +14,7 @@ use serde_json::Value as JsonValue;
 use crate::{
     audit::{AuditEvent, AuditLogger, LoggerRole, Subscriber},
     collection::{Collection, ReadOnly, Table},
-    entity::{Def, Entity},
+    entity::{Def, DurabilityKind, Entity},
     error::{AuthError, ErrorCode, codes},
     evidence::MethodId,
     job::{Job, Task},
@@ -59,13 +59,23 @@ pub struct Manifest {
     pub errors: Vec<&'static ErrorCode>,
     /// The kinds of its events.
     pub events: Vec<&'static str>,
+    /// Their types: nobody else records a kind.
+    pub(crate) event_types: Vec<TypeId>,
 }
 
 impl Manifest {
     /// Starts a manifest; the version is `env!("CARGO_PKG_VERSION")`.
     #[must_use]
     pub const fn new(id: &'static str, version: &'static str) -> Self {
-        Self { id, version, migrations: Vec::new(), entities: Vec::new(), errors: Vec::new(), events: Vec::new() }
+        Self {
+            id,
+            version,
+            migrations: Vec::new(),
+            entities: Vec::new(),
+            errors: Vec::new(),
+            events: Vec::new(),
+            event_types: Vec::new(),
+        }
     }
 
     /// Declares an entity in its first form: the next step creates its table.
@@ -96,10 +106,11 @@ impl Manifest {
         self
     }
 
-    /// Declares an event, so that its kind is unique and can be subscribed to.
+    /// Declares an event. What is not declared cannot be recorded.
     #[must_use]
     pub fn event<E: AuditEvent>(mut self) -> Self {
         self.events.push(E::KIND);
+        self.event_types.push(TypeId::of::<E>());
         self
     }
 }
@@ -164,6 +175,10 @@ pub(crate) type Resolve = Box<dyn FnOnce(&HashMap<TypeId, Capability>) -> bool>;
 /// What was registered, and by whom.
 #[derive(Default)]
 pub(crate) struct Parts {
+    /// Plugins that send messages to people.
+    pub(crate) notifying: Vec<&'static str>,
+    /// Plugins that have read their settings.
+    pub(crate) configured: BTreeSet<&'static str>,
     pub(crate) users: Vec<(&'static str, Arc<dyn UserStore>)>,
     pub(crate) sessions: Vec<(&'static str, Arc<dyn SessionStore>)>,
     pub(crate) tokens: Vec<(&'static str, Arc<dyn TokenStrategy>)>,
@@ -187,7 +202,8 @@ pub struct Registrar<'b> {
     pub(crate) declared: &'b [Def],
     pub(crate) tables: &'b BTreeMap<&'static str, Arc<Table>>,
     pub(crate) principals: &'b Collection<PrincipalRow>,
-    pub(crate) keys: &'b KeyRing,
+    /// Keys derived from it are this plugin's own.
+    pub(crate) keys: KeyRing,
     pub(crate) section: Option<&'b JsonValue>,
     pub(crate) parts: &'b mut Parts,
 }
@@ -200,10 +216,14 @@ impl Registrar<'_> {
     /// A [`Problem`] if the manifest does not declare the entity.
     pub fn collection<E: Entity>(&self) -> Result<Collection<E>, Problem> {
         let def = E::def();
-        let own = self.declared.iter().any(|declared| **declared == def);
+        let truthful = def.durability == <E::Durability as DurabilityKind>::DURABILITY;
+        let own = truthful && self.declared.iter().any(|declared| **declared == def);
         match self.tables.get(def.table) {
             Some(table) if own => Ok(Collection::new(table.clone())),
-            _ => Err(self.problem(format!("the entity {} is used but not declared in the manifest", def.table))),
+            _ => Err(self.problem(format!(
+                "the entity {} is used but not declared in the manifest; add .creates::<…>() to it",
+                def.table
+            ))),
         }
     }
 
@@ -213,10 +233,11 @@ impl Registrar<'_> {
         self.principals.lend()
     }
 
-    /// The application's keys.
+    /// The application's keys. What is derived from them is this plugin's own: another one derives other keys for the
+    /// same purpose.
     #[must_use]
     pub const fn keys(&self) -> &KeyRing {
-        self.keys
+        &self.keys
     }
 
     /// The plugin's settings: those given in code, with the section of the configuration tree laid over them.
@@ -224,12 +245,21 @@ impl Registrar<'_> {
     /// # Errors
     ///
     /// A [`Problem`] that names the key that is unknown or cannot be read.
-    pub fn config<T: Serialize + DeserializeOwned>(&self, given: &T) -> Result<T, Problem> {
-        let mut tree = serde_json::to_value(given).map_err(|error| self.problem(error.to_string()))?;
-        if let Some(section) = self.section {
-            overlay(&mut tree, section, self.plugin).map_err(|text| self.problem(text))?;
-        }
-        serde_json::from_value(tree).map_err(|error| self.problem(format!("the section [{}]: {error}", self.plugin)))
+    pub fn config<T: Serialize + DeserializeOwned>(&mut self, given: &T) -> Result<T, Problem> {
+        self.parts.configured.insert(self.plugin);
+        let given = serde_json::to_value(given).map_err(|error| self.problem(error.to_string()))?;
+        let mut tree = given.clone();
+        let Some(section) = self.section else {
+            return serde_json::from_value(tree).map_err(|error| self.problem(error.to_string()));
+        };
+        overlay(&mut tree, section, self.plugin).map_err(|text| self.problem(text))?;
+        serde_json::from_value(tree).map_err(|error| {
+            let culprit = culprit::<T>(&given, section, &mut Vec::new());
+            match culprit {
+                Some((path, error)) => self.problem(format!("{}.{path}: {error}", self.plugin)),
+                None => self.problem(format!("the section [{}]: {error}", self.plugin)),
+            }
+        })
     }
 
     /// Says what is wrong with this plugin's setup.
@@ -293,7 +323,7 @@ impl Registrar<'_> {
 
     /// Enrols a method.
     pub fn enroller<N: Enroller>(&mut self, enroller: Arc<N>) {
-        self.parts.enrollers.push((self.plugin, enroller.method(), Arc::new(Erased(enroller))));
+        self.parts.enrollers.push((self.plugin, enroller.ability().method, Arc::new(Erased(enroller))));
     }
 
     /// Looks on at every step.
@@ -314,6 +344,11 @@ impl Registrar<'_> {
     /// Receives the messages of one topic of the outbox.
     pub fn outbox(&mut self, topic: &'static str, receiver: Arc<dyn Deliver>) {
         self.parts.receivers.push((self.plugin, topic, receiver));
+    }
+
+    /// Says that the plugin sends messages to people, so that the application has to have a [`Notifier`](crate::Notifier).
+    pub fn sends_notices(&mut self) {
+        self.parts.notifying.push(self.plugin);
     }
 
     /// Is told of every record of an event after it was committed.
@@ -351,4 +386,24 @@ fn overlay(base: &mut JsonValue, over: &JsonValue, path: &str) -> Result<(), Str
             Ok(())
         }
     }
+}
+
+/// The setting that cannot be read even if it is the only one, and why.
+fn culprit<T: DeserializeOwned>(
+    given: &JsonValue,
+    section: &JsonValue,
+    path: &mut Vec<String>,
+) -> Option<(String, serde_json::Error)> {
+    if let JsonValue::Object(section) = section {
+        return section.iter().find_map(|(key, value)| {
+            path.push(key.clone());
+            let found = culprit::<T>(given, value, path);
+            path.pop();
+            found
+        });
+    }
+    let mut tree = given.clone();
+    let place = format!("/{}", path.join("/"));
+    *tree.pointer_mut(&place)? = section.clone();
+    serde_json::from_value::<T>(tree).err().map(|error| (path.join("."), error))
 }

@@ -13,7 +13,7 @@ use crate::{
     context::RequestContext,
     entity::Change,
     error::{AuthError, codes},
-    evidence::{Channel, Factors, MethodId},
+    evidence::{Channel, Evidence, Factors, KeyBinding, MethodId},
     id::PrincipalId,
     id_type,
     session::{Ending, Session},
@@ -137,6 +137,8 @@ pub struct Enrolment {
     pub channel: Option<Channel>,
     /// Whether an answer is bound to the origin that asked.
     pub phishing_resistant: bool,
+    /// How the key is held, if there is one.
+    pub key: KeyBinding,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -155,13 +157,32 @@ pub struct Ability {
     pub channel: Option<Channel>,
     /// Whether an answer is bound to the origin that asked.
     pub phishing_resistant: bool,
+    /// How the key is held, if there is one.
+    pub key: KeyBinding,
 }
 
 impl Ability {
     /// The only credential of its method, over no particular channel.
     #[must_use]
     pub const fn new(method: MethodId, factors: Factors) -> Self {
-        Self { method, label: String::new(), factors, channel: None, phishing_resistant: false }
+        Self { method, label: String::new(), factors, channel: None, phishing_resistant: false, key: KeyBinding::None }
+    }
+
+    pub(crate) fn of(enrolment: &Enrolment) -> Self {
+        Self {
+            method: enrolment.method.clone(),
+            label: enrolment.label.clone(),
+            factors: enrolment.factors,
+            channel: enrolment.channel.clone(),
+            phishing_resistant: enrolment.phishing_resistant,
+            key: enrolment.key,
+        }
+    }
+
+    /// What an answer would prove.
+    pub(crate) fn proof(self, now: Timestamp, epoch: i64) -> Evidence {
+        let proof = Evidence::new(self.method, self.factors, now, epoch).channel(self.channel).key(self.key);
+        if self.phishing_resistant { proof.phishing_resistant() } else { proof }
     }
 
     /// Says over which channel answers come.
@@ -182,6 +203,13 @@ impl Ability {
     #[must_use]
     pub const fn phishing_resistant(mut self) -> Self {
         self.phishing_resistant = true;
+        self
+    }
+
+    /// Says how the key is held.
+    #[must_use]
+    pub const fn key(mut self, binding: KeyBinding) -> Self {
+        self.key = binding;
         self
     }
 }
@@ -248,6 +276,7 @@ impl Batch {
             factors: ability.factors,
             channel: ability.channel,
             phishing_resistant: ability.phishing_resistant,
+            key: ability.key,
             created_at: cx.now(),
         };
         self.insert(&cx.engine.spine.enrolments, row).or(&codes::CONFLICT);
@@ -272,7 +301,7 @@ impl Batch {
 
     /// Removes the principal and every row that refers to it.
     pub fn remove_principal(&mut self, cx: &RequestContext, principal: &Principal) {
-        cx.engine.sessions.end(cx, principal.id, Ending::All, self);
+        cx.engine.sessions.end(cx, principal.id, Ending::All { epoch: i64::MAX }, self);
         let guards = [PrincipalRow::epoch.eq(principal.epoch)];
         self.take(&cx.engine.spine.principals, At::id(principal.id), guards).or(&codes::CONFLICT);
     }
@@ -293,7 +322,7 @@ impl Batch {
         self.update(&cx.engine.spine.principals, At::id(principal.id), guards, changes).or(&codes::CONFLICT);
         match ends {
             EndSessions::None => {}
-            EndSessions::All => cx.engine.sessions.end(cx, principal.id, Ending::All, self),
+            EndSessions::All => cx.engine.sessions.end(cx, principal.id, Ending::All { epoch: next }, self),
             EndSessions::Others(kept) => {
                 cx.engine.sessions.end(cx, principal.id, Ending::Others { keep: kept.id, epoch: next }, self);
             }

@@ -68,11 +68,18 @@ impl Condition {
     /// Whether these proofs meet it at `now`.
     #[must_use]
     pub fn is_met(&self, evidence: &[Evidence], now: Timestamp) -> bool {
+        let (level, by_method, bound) = self.progress(evidence, now);
+        level.is_some_and(|level| level >= self.level) && by_method && bound
+    }
+
+    /// The level of the proofs that count, up to the one demanded, whether one is by the method, and whether one is bound to the origin.
+    fn progress(&self, evidence: &[Evidence], now: Timestamp) -> (Option<Aal>, bool, bool) {
         let fresh: Vec<&Evidence> =
             evidence.iter().filter(|proof| self.within.is_none_or(|span| now.since(proof.at) <= span)).collect();
-        attained(fresh.iter().copied()).is_some_and(|level| level >= self.level)
-            && self.method.as_ref().is_none_or(|method| fresh.iter().any(|proof| proof.method == *method))
-            && (!self.phishing_resistant || fresh.iter().any(|proof| proof.phishing_resistant))
+        let by_method = self.method.as_ref().is_none_or(|method| fresh.iter().any(|proof| proof.method == *method));
+        let bound = !self.phishing_resistant || fresh.iter().any(|proof| proof.phishing_resistant);
+        // What exceeds the level brings the condition no nearer.
+        (attained(fresh.iter().copied()).map(|level| level.min(self.level)), by_method, bound)
     }
 }
 
@@ -135,10 +142,13 @@ impl Requirement {
         self.clauses.iter().find(|clause| !clause.is_met(evidence, now))
     }
 
-    /// How many clauses these proofs do not meet at `now`.
-    #[must_use]
-    pub fn count_unmet(&self, evidence: &[Evidence], now: Timestamp) -> usize {
-        self.clauses.iter().filter(|clause| !clause.is_met(evidence, now)).count()
+    /// Whether the later proofs bring a clause nearer that the earlier ones do not meet.
+    pub(crate) fn is_furthered(&self, earlier: &[Evidence], later: &[Evidence], now: Timestamp) -> bool {
+        let unmet = self.clauses.iter().filter(|clause| !clause.is_met(earlier, now));
+        unmet.flat_map(|clause| &clause.any).any(|condition| {
+            let (before, after) = (condition.progress(earlier, now), condition.progress(later, now));
+            after.0 > before.0 || (after.1 && !before.1) || (after.2 && !before.2)
+        })
     }
 }
 

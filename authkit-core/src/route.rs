@@ -29,12 +29,19 @@ pub(crate) const TOPIC: &str = "core.route";
 /// How long a store remembers what it was given; longer than the outbox tries.
 const REMEMBERED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// "The writes of this commit are here": the first row of every commit that another store is given.
+/// The table of [`RoutedCommit`].
+pub(crate) const MARKS: &str = "auth_routed_commits";
+
+/// What became of a commit in another store: the first row of its writes, or the only one if they were refused.
+///
+/// It is there once, so nothing is made twice, and what was refused is not made by an attempt that comes late.
 #[derive(Debug, Entity)]
 #[entity(table = "auth_routed_commits", ephemeral, expires(expires_at))]
 struct RoutedCommit {
     /// The first record of the commit.
     id: AuditId,
+    /// The write that lost its guard; none if all were made.
+    refused: Option<i64>,
     expires_at: Timestamp,
 }
 
@@ -79,6 +86,24 @@ impl Route {
     fn def(&self, table: &str) -> Option<&Def> {
         self.defs.iter().find(|def| def.table == table)
     }
+
+    fn mark(&self, cx: &RequestContext, id: AuditId, refused: Option<usize>) -> Op {
+        let refused = refused.map(|op| i64::try_from(op).unwrap_or(i64::MAX));
+        let mark = RoutedCommit { id, refused, expires_at: cx.now().plus(REMEMBERED) };
+        Op { def: self.marks.clone(), write: Write::Insert { values: mark.into_values() } }
+    }
+
+    /// What became of a commit that somebody may have made.
+    async fn recall(&self, cx: &RequestContext, id: AuditId) -> Result<(), StoreError> {
+        let at = Lookup { index: EntityDef::PRIMARY_KEY, key: vec![Value::Id(id.into())] };
+        let get = Get { shape: Arc::new(Shape::whole(&self.marks)), at, now: cx.now() };
+        let row = self.store.get(&cx.scope(), &get).await?.ok_or(StoreError::Unknown)?;
+        let mark = RoutedCommit::from_values(row.values.into_iter());
+        match mark.map_err(|error| StoreError::Corrupt(error.into()))?.refused {
+            None => Ok(()),
+            Some(op) => Err(StoreError::Guard { op: usize::try_from(op).unwrap_or(usize::MAX) }),
+        }
+    }
 }
 
 /// All second stores of a setup.
@@ -119,9 +144,9 @@ struct Errand {
     act: Act,
     /// What the commit recorded; the first one names it.
     entries: Vec<AuditEntry>,
-    /// Whether these writes are all that was to be done.
-    whole: bool,
     writes: Vec<(String, Write)>,
+    /// What is sent once they are made; none if the main store wrote something beside, and sent it then.
+    messages: Option<Vec<(String, Payload)>>,
 }
 
 /// An errand whose commit is about to be made, or was.
@@ -137,10 +162,12 @@ impl Pending {
         act: Act,
         entries: Vec<AuditEntry>,
         (ops, lost): (Vec<Op>, Vec<Option<&'static ErrorCode>>),
-        whole: bool,
+        messages: Option<Vec<(&'static str, Payload)>>,
     ) -> Self {
         let writes = ops.into_iter().map(|op| (op.def.table.to_owned(), op.write)).collect();
-        Self { errand: Errand { act, entries, whole, writes }, row: cx.new_id(), lost }
+        let own = |(topic, payload): (&str, Payload)| (topic.to_owned(), payload);
+        let messages = messages.map(|messages| messages.into_iter().map(own).collect());
+        Self { errand: Errand { act, entries, writes, messages }, row: cx.new_id(), lost }
     }
 
     /// The row that goes on with it if this process does not.
@@ -158,35 +185,33 @@ impl Pending {
         {
             tracing::warn!(?error, "a record could not be settled; the outbox will do it");
         }
-        made.map_err(|error| translate(error, &self.lost))
+        made.map_err(|error| translate(error, &self.lost).landed())
     }
 }
 
 impl Errand {
-    /// Makes the writes, unless they were made. Op numbers of errors are those of the writes.
+    /// Makes the writes, unless that was done or refused before. Op numbers of errors are those of the writes.
     async fn make(&self, cx: &RequestContext) -> Result<(), StoreError> {
         let corrupt = |text: &str| StoreError::Corrupt(text.into());
         let table = self.writes.first().map_or("", |(table, _)| table.as_str());
         let route = cx.engine.routes.of(table).and_then(|at| cx.engine.routes.0.get(at));
         let route = route.ok_or_else(|| corrupt("an entity is not routed any more"))?;
         let id = self.entries.first().map(|entry| entry.id).ok_or_else(|| corrupt("a commit without a record"))?;
-        let mark = RoutedCommit { id, expires_at: cx.now().plus(REMEMBERED) };
-        let mut ops = vec![Op { def: route.marks.clone(), write: Write::Insert { values: mark.into_values() } }];
+        let mut ops = vec![route.mark(cx, id, None)];
         for (table, write) in &self.writes {
             let def = route.def(table).ok_or_else(|| corrupt("an entity is not routed any more"))?;
             ops.push(Op { def: def.clone(), write: write.clone() });
         }
-        let one_less = |op: usize| op.saturating_sub(1);
-        match route.store.commit(&cx.scope(), &ops, cx.now()).await {
-            Ok(_) | Err(StoreError::Duplicate { op: 0, .. }) => Ok(()),
-            Err(StoreError::Duplicate { op, index }) => Err(StoreError::Duplicate { op: one_less(op), index }),
-            Err(StoreError::Guard { op }) => Err(StoreError::Guard { op: one_less(op) }),
-            Err(StoreError::Unknown) => {
-                let at = Lookup { index: EntityDef::PRIMARY_KEY, key: vec![Value::Id(id.into())] };
-                let get = Get { shape: Arc::new(Shape::whole(&route.marks)), at, now: cx.now() };
-                let landed = route.store.get(&cx.scope(), &get).await?.is_some();
-                if landed { Ok(()) } else { Err(StoreError::Unknown) }
-            }
+        let refused = match route.store.commit(&cx.scope(), &ops, cx.now()).await {
+            Ok(_) => return Ok(()),
+            Err(StoreError::Duplicate { op: 0, .. } | StoreError::Unknown) => return route.recall(cx, id).await,
+            Err(StoreError::Duplicate { op, .. } | StoreError::Guard { op }) => op.saturating_sub(1),
+            Err(error) => return Err(error),
+        };
+        // An attempt that is still on its way may find the guard met. What is about to be told has to stay true.
+        match route.store.commit(&cx.scope(), &[route.mark(cx, id, Some(refused))], cx.now()).await {
+            Ok(_) => Err(StoreError::Guard { op: refused }),
+            Err(StoreError::Duplicate { .. } | StoreError::Unknown) => route.recall(cx, id).await,
             Err(error) => Err(error),
         }
     }
@@ -197,8 +222,8 @@ impl Errand {
     fn verdict(&self, made: &Result<(), StoreError>) -> Option<Settlement> {
         match made {
             Ok(()) => Some(Settlement::Committed),
-            Err(StoreError::Duplicate { .. } | StoreError::Guard { .. }) if self.whole => Some(Settlement::Aborted),
-            Err(StoreError::Duplicate { .. } | StoreError::Guard { .. }) => Some(Settlement::Committed),
+            Err(StoreError::Guard { .. }) if self.messages.is_some() => Some(Settlement::Aborted),
+            Err(StoreError::Guard { .. }) => Some(Settlement::Committed),
             Err(_) => None,
         }
     }
@@ -209,6 +234,9 @@ impl Errand {
         let mut ops: Vec<Op> = self.entries.iter().map(|entry| engine.audit.settlement(entry.id, verdict)).collect();
         ops.extend(row.map(|row| engine.outbox.completion(row)));
         if verdict == Settlement::Committed {
+            for (topic, payload) in self.messages.iter().flatten() {
+                ops.push(engine.outbox.insertion(cx, topic, payload)?);
+            }
             ops.extend(engine.audit.announcements(cx, &self.entries)?);
         }
         match engine.store.commit(&cx.scope(), &ops, cx.now()).await {
@@ -216,7 +244,7 @@ impl Errand {
                 engine.audit.aborted(self.act, &self.entries).await;
                 Ok(())
             }
-            // A lost guard: another node settled it.
+            // A lost guard: another node settled it, or has the row and will come to the same verdict.
             Ok(_) | Err(StoreError::Guard { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }

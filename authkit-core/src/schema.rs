@@ -141,6 +141,9 @@ fn apply(defs: &mut Vec<EntityDef>, step: &Step) -> Result<(), String> {
         }
         Step::AddColumn { column, .. } => def.columns.push(column.clone()),
         Step::AddIndex { index, .. } => def.indexes.push(index.clone()),
+        Step::DropIndex { index, .. } if !def.indexes.iter().any(|i| i.name == *index) => {
+            return Err(format!("there is no index {index}"));
+        }
         Step::DropIndex { index, .. } => def.indexes.retain(|i| i.name != *index),
     }
     Ok(())
@@ -148,11 +151,15 @@ fn apply(defs: &mut Vec<EntityDef>, step: &Step) -> Result<(), String> {
 
 /// What a declared entity and the folded history disagree about.
 pub(crate) fn drift(declared: &EntityDef, history: &EntityDef) -> Option<String> {
-    if declared == history {
+    // Where a table may live is no part of its form.
+    if *declared == (EntityDef { routable: declared.routable, ..history.clone() }) {
         return None;
     }
     let differs = |what: &str, name: &str| {
-        format!("{} {name} of {} is not the same in the entity and in its migrations", what, declared.table)
+        format!(
+            "{} {name} of {} is not the same in the entity and in its migrations; add a step that makes the difference",
+            what, declared.table
+        )
     };
     let longest = declared.columns.len().max(history.columns.len());
     for at in 0..longest {
@@ -168,7 +175,7 @@ pub(crate) fn drift(declared: &EntityDef, history: &EntityDef) -> Option<String>
         return Some(differs("index", name));
     }
     Some(format!(
-        "the order of the indexes, the references, the expiry, the reach or the durability of {} is not the same in the entity and in its migrations",
+        "the order of the indexes, the references, the expiry, the reach or the durability of {} is not the same in the entity and in its migrations; add a step that makes the difference",
         declared.table
     ))
 }

@@ -1,6 +1,6 @@
 //! Sessions: where they live, and how they are shown to a client.
 
-use std::fmt;
+use std::{fmt, ops::Deref};
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -19,10 +19,10 @@ use crate::{
     value::Json,
 };
 
-/// A session that is alive, as found for a request.
+/// A session as a session store keeps it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Session {
+pub struct StoredSession {
     /// Unique within its tenant.
     pub id: SessionId,
     /// Whose it is, as of now.
@@ -33,6 +33,8 @@ pub struct Session {
     pub amr: String,
     /// What was proved, as stored.
     pub evidence: Json<Vec<Evidence>>,
+    /// How often its secret was changed. What was begun under one secret does not go on under the next.
+    pub generation: i64,
     /// When it was issued.
     pub created_at: Timestamp,
     /// When it was last used, to about a minute.
@@ -41,7 +43,7 @@ pub struct Session {
     pub expires_at: Timestamp,
 }
 
-impl Session {
+impl StoredSession {
     /// For session stores.
     #[must_use]
     pub const fn new(
@@ -50,10 +52,35 @@ impl Session {
         aal: Aal,
         amr: String,
         evidence: Json<Vec<Evidence>>,
+        generation: i64,
         times: SessionTimes,
     ) -> Self {
         let SessionTimes { created_at, last_seen_at, expires_at } = times;
-        Self { id, principal, aal, amr, evidence, created_at, last_seen_at, expires_at }
+        Self { id, principal, aal, amr, evidence, generation, created_at, last_seen_at, expires_at }
+    }
+}
+
+/// A living session whose token was shown, or that was just issued. Only core makes one: it proves who acts.
+///
+/// ```compile_fail
+/// fn forged(stored: authkit_core::StoredSession) -> authkit_core::Session {
+///     authkit_core::Session(stored)
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Session(StoredSession);
+
+impl Session {
+    pub(crate) const fn shown(stored: StoredSession) -> Self {
+        Self(stored)
+    }
+}
+
+impl Deref for Session {
+    type Target = StoredSession;
+
+    fn deref(&self) -> &StoredSession {
+        &self.0
     }
 }
 
@@ -133,7 +160,7 @@ pub struct Grant {
 #[expect(clippy::exhaustive_structs, reason = "a session store makes it")]
 pub struct NewSession {
     /// The session.
-    pub session: Session,
+    pub session: StoredSession,
     /// Its secret; the row holds the hash.
     pub secret: Secret,
 }
@@ -163,11 +190,14 @@ impl Rotation<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a session store has to handle every one")]
 pub enum Ending {
-    /// All.
-    All,
+    /// All that were issued or stamped under a lower epoch; one that comes later stays, however late this is done.
+    All {
+        /// The epoch.
+        epoch: i64,
+    },
     /// This one.
     One(SessionId),
-    /// All but one.
+    /// All but one that were issued or stamped under a lower epoch.
     Others {
         /// The one that goes on.
         keep: SessionId,
@@ -188,8 +218,9 @@ pub enum Ending {
 ///    another principal's, loses with [`codes::NOT_FOUND`](crate::codes::NOT_FOUND); ending several that are gone is no
 ///    error.
 /// 4. `rotate` gives the session a new secret in the batch, and with a grant also what that proves; the secret before is
-///    dead once the batch has landed. Of several who rotate at once, one wins; the others, and whoever rotates a session
-///    that is gone, lose with [`codes::UNAUTHENTICATED`](crate::codes::UNAUTHENTICATED).
+///    dead once the batch has landed. It raises the generation, and demands the one it is given: of several who rotate,
+///    one wins; the others, and whoever rotates a session that is gone, lose with
+///    [`codes::UNAUTHENTICATED`](crate::codes::UNAUTHENTICATED).
 /// 5. `touch` keeps the session from going idle; it writes volatile columns only, and seldom.
 #[async_trait]
 pub trait SessionStore: Send + Sync + 'static {
@@ -210,7 +241,7 @@ pub trait SessionStore: Send + Sync + 'static {
         cx: &RequestContext,
         id: SessionId,
         claim: &crate::secret::TokenClaim,
-    ) -> Result<Option<Session>, AuthError>;
+    ) -> Result<Option<StoredSession>, AuthError>;
 
     /// The living sessions of a principal, newest first.
     ///
@@ -236,6 +267,7 @@ pub trait SessionStore: Send + Sync + 'static {
         &self,
         cx: &RequestContext,
         session: SessionId,
+        generation: i64,
         rotation: Rotation<'_>,
         batch: &mut Batch,
     ) -> Result<NewSession, AuthError>;
@@ -291,7 +323,7 @@ pub trait TokenStrategy: Send + Sync + 'static {
     /// # Errors
     ///
     /// When the store fails; a token that shows nothing is no error.
-    async fn authenticate(&self, cx: &RequestContext, token: &str) -> Result<Option<Session>, AuthError>;
+    async fn authenticate(&self, cx: &RequestContext, token: &str) -> Result<Option<StoredSession>, AuthError>;
 }
 
 const _: fn(&dyn SessionStore, &dyn TokenStrategy) = |_, _| ();

@@ -52,6 +52,36 @@ pub struct Notice {
     pub data: JsonValue,
 }
 
+impl Notice {
+    /// A message to this address, rendered by this template. An empty address is nobody: the message is made and stored
+    /// like any other and dropped at delivery, so that whether there is an account does not show.
+    #[must_use]
+    pub fn new(template: impl Into<String>, to: impl Into<String>) -> Self {
+        Self {
+            id: String::new(),
+            tenant: TenantId::DEFAULT,
+            principal: None,
+            template: template.into(),
+            to: to.into(),
+            data: JsonValue::Null,
+        }
+    }
+
+    /// Says whom it is about.
+    #[must_use]
+    pub const fn principal(mut self, id: PrincipalId) -> Self {
+        self.principal = Some(id);
+        self
+    }
+
+    /// Says what the template may show: an object.
+    #[must_use]
+    pub fn data(mut self, data: JsonValue) -> Self {
+        self.data = data;
+        self
+    }
+}
+
 impl fmt::Debug for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Notice").field("id", &self.id).field("template", &self.template).finish_non_exhaustive()

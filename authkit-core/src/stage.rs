@@ -1,6 +1,6 @@
 //! Stages look on: they limit, judge the circumstances and demand more. There is no other policy hook.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Entity,
     batch::Batch,
-    context::RequestContext,
+    context::{Client, RequestContext},
     error::{AuthError, ErrorCode},
     evidence::{Evidence, MethodId},
     flow::Purpose,
@@ -28,7 +28,7 @@ pub type StageId = &'static str;
 ///
 /// 1. `admit` runs before anything is verified or charged and writes nothing. The charges of all stages are made in one
 ///    commit before verification; if one is over its cap, the step is turned away and none of them is made.
-/// 2. `assess` runs after a proof, before anything is decided, and leaves signals.
+/// 2. `assess` runs after a proof, before anything is decided, and leaves signals. It does not see those of others.
 /// 3. `decide` runs after all stages have assessed. Requirements are joined: no stage can weaken what another demands.
 /// 4. `after` runs once the outcome is decided and may add to the commit of that outcome. It runs for refusals and for
 ///    what was issued, not for what was turned away.
@@ -274,6 +274,10 @@ impl Signals {
         self.all.push((name, weight));
     }
 
+    pub(crate) fn join(&mut self, other: Self) {
+        self.all.extend(other.all);
+    }
+
     /// All signals, in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, i64)> {
         self.all.iter().copied()
@@ -310,22 +314,45 @@ pub enum End<'a> {
 pub struct Aftermath {
     /// Lands in the commit of the outcome.
     pub batch: Batch,
-    /// What the client is to keep.
+    /// What the client is to keep for this stage, in place of what it keeps.
     pub mark: Option<Mark>,
+    /// What stages before have left.
+    marks: Vec<(StageId, Mark)>,
 }
 
 impl Aftermath {
     pub(crate) fn new(cx: &RequestContext) -> Self {
-        Self { batch: Batch::new(cx), mark: None }
+        Self { batch: Batch::new(cx), mark: None, marks: Vec::new() }
+    }
+
+    /// Adds what one stage left.
+    pub(crate) fn join(&mut self, stage: StageId, left: Self) {
+        self.batch.absorb(left.batch);
+        self.marks.extend(left.mark.map(|mark| (stage, mark)));
+    }
+
+    /// All marks as one: those left now, and what the client keeps for other stages. None if nothing is new.
+    pub(crate) fn packed(&self, client: &Client, stages: &[Arc<dyn Stage>]) -> Option<Mark> {
+        let life = self.marks.iter().map(|(_, mark)| mark.life).max()?;
+        // Anything else could pass for the mark of another stage.
+        let plain = |text: &&str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+        let left = |id| self.marks.iter().find(|(stage, _)| *stage == id).map(|(_, mark)| mark.text.expose());
+        let left = |id| left(id).filter(plain);
+        let part = |stage: &Arc<dyn Stage>| {
+            let text = left(stage.id()).or_else(|| client.mark(stage.id()))?;
+            Some(format!("{}:{text}", stage.id()))
+        };
+        let parts: Vec<String> = stages.iter().filter_map(part).collect();
+        Some(Mark::new(SecretText::new(parts.join("~")), life))
     }
 }
 
-/// Something that the client's device keeps and presents later; it proves nothing.
+/// Something that the client's device keeps for a stage and presents later; it proves nothing.
 #[non_exhaustive]
 pub struct Mark {
-    /// What is kept; comes back as [`Client::device`](crate::Client::device).
+    /// What is kept, in base64url; comes back as [`Client::mark`](crate::Client::mark).
     pub text: SecretText,
-    /// For how long.
+    /// For how long at least. What must not come back later has its time inside.
     pub life: Duration,
 }
 

@@ -55,7 +55,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Applies the steps that were not applied yet, in order; may be called by many nodes at once.
     ///
-    /// `defs` is what the steps add up to. An applied step whose checksum differs is refused.
+    /// Called each time the store is opened, before any other call. `defs` is what the steps add up to. An applied step
+    /// whose checksum differs is refused, and so is a table that has less than is declared; it may have more. Step numbers
+    /// of a plugin may have gaps, where other tables of its live in another store.
     ///
     /// # Errors
     ///
@@ -83,7 +85,7 @@ pub trait Store: Send + Sync + 'static {
     /// Every variant of [`StoreError`].
     async fn commit(&self, scope: &Scope, ops: &[Op], now: Timestamp) -> Result<Vec<Done>, StoreError>;
 
-    /// Removes at most `limit` expired rows of all tenants and says how many.
+    /// Removes at most `limit` expired rows of all tenants and says how many, without rows of other tables that go along.
     ///
     /// # Errors
     ///
@@ -194,6 +196,9 @@ pub struct Get {
 }
 
 /// A read of rows along one index, ordered by the index's columns after the prefix and then by id.
+///
+/// Core never asks for an order in which a NULL would stand: columns after the prefix are not nullable, or `from` is
+/// bounded, which leaves NULL out.
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "a store reads it whole")]
 pub struct Query {
@@ -203,9 +208,9 @@ pub struct Query {
     pub index: usize,
     /// Values of the leading columns; NULL matches NULL.
     pub prefix: Vec<Value>,
-    /// Lower bound of the first column after the prefix.
+    /// Lower bound of the first column after the prefix; never NULL.
     pub from: Bound<Value>,
-    /// Upper bound of the first column after the prefix.
+    /// Upper bound of the first column after the prefix; never NULL.
     pub to: Bound<Value>,
     /// Conditions that the rows also meet.
     pub filters: Vec<Guard>,
@@ -296,7 +301,7 @@ impl Guard {
 pub enum Set {
     /// The column at this position becomes this value.
     To(usize, Value),
-    /// This number is added to the column at this position.
+    /// This number is added to the column at this position, an integer that is not NULL.
     Add(usize, i64),
 }
 
@@ -335,14 +340,15 @@ pub enum Write {
         /// Conditions on the row.
         guards: Vec<Guard>,
     },
-    /// Removes every row under an index prefix but one, and returns their ids.
+    /// Removes every row under an index prefix that meets the guards, and returns their ids; those of rows that go along
+    /// are not among them.
     Purge {
         /// Position of the index.
         index: usize,
         /// Values of the leading columns, at least one; none is NULL.
         prefix: Vec<Value>,
-        /// The row that stays.
-        except: Option<Id>,
+        /// Conditions on a row; one that does not meet them stays.
+        guards: Vec<Guard>,
     },
     /// Adds to a counter, making its row if absent; its guard is lost where the sum would exceed `max`.
     ///
@@ -395,7 +401,7 @@ pub enum StoreError {
     Duplicate {
         /// Position of the op in the commit.
         op: usize,
-        /// Position of the index in the entity.
+        /// Position of the index in the entity; one past the last if the op's declaration does not have it yet.
         index: usize,
     },
     /// The row of op number `op` is absent or does not meet the guards. Nothing was written.
@@ -464,7 +470,7 @@ mod tests {
             Write::Insert { values: values.clone() },
             Write::Update { at: at(), guards: guards(), set },
             Write::Take { at: at(), guards: guards() },
-            Write::Purge { index: 1, prefix: values.clone(), except: Some(Id::NIL) },
+            Write::Purge { index: 1, prefix: values.clone(), guards: guards() },
             Write::Bump { index: 1, values: values.clone(), column: 2, by: -1, floor: Some(0), max: None },
             Write::Ensure { at: at(), guards: guards() },
         ] {

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{id::Id, timestamp::Timestamp};
 
 /// One stored value. There are no floats: every value has one order and one encoding in every store.
+///
+/// Values of one column are ordered as the variants say, NULL first. The serde form is stable, so a store may keep it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_enums, reason = "a store has to handle every kind; a new one is a breaking change")]
 pub enum Value {

@@ -13,7 +13,7 @@ use crate::{
     error::{AuthError, codes},
     evidence::{Evidence, MethodId},
     flow::Purpose,
-    principal::{Identifier, Principal},
+    principal::{Ability, Identifier, Principal},
 };
 
 /// Turns a client's response into evidence. Password, TOTP, passkey, OAuth, mailed link, API key are all this.
@@ -114,8 +114,8 @@ pub trait Enroller: Send + Sync + 'static {
     /// The client's answer.
     type Response: DeserializeOwned + JsonSchema + Send;
 
-    /// The method that this enrols.
-    fn method(&self) -> MethodId;
+    /// The method that this enrols, and what an answer will prove then. It is offered only where that helps.
+    fn ability(&self) -> Ability;
 
     /// Prepares an enrolment: draws a seed, asks for an attestation.
     ///
@@ -165,6 +165,12 @@ impl<'a> StepContext<'a> {
         found: Option<&'a Principal>,
     ) -> Self {
         Self { request, purpose, principal, identifier, found, batch: Batch::new(request) }
+    }
+
+    /// The request, for where the step's batch is borrowed: `cx.batch.secret(request)`.
+    #[must_use]
+    pub const fn request(&self) -> &'a RequestContext {
+        self.request
     }
 }
 
@@ -216,7 +222,7 @@ pub enum Verdict {
 }
 
 /// Something to be written in the commit that decides. It waits, sealed, in the flow.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Effect {
     /// The method whose `apply` writes it.
@@ -341,6 +347,7 @@ impl<V: CredentialVerifier> AnyVerifier for Erased<V> {
 /// An enroller with its types erased.
 #[async_trait]
 pub(crate) trait AnyEnroller: Send + Sync {
+    fn ability(&self) -> Ability;
     fn schemas(&self) -> MethodSchemas;
     async fn begin(&self, cx: &mut StepContext<'_>, input: JsonValue) -> Result<Prompt<JsonValue>, AuthError>;
     async fn confirm(
@@ -353,6 +360,10 @@ pub(crate) trait AnyEnroller: Send + Sync {
 
 #[async_trait]
 impl<N: Enroller> AnyEnroller for Erased<N> {
+    fn ability(&self) -> Ability {
+        self.0.ability()
+    }
+
     fn schemas(&self) -> MethodSchemas {
         MethodSchemas { begin: schema_for!(N::Begin), response: schema_for!(N::Response) }
     }

@@ -13,6 +13,7 @@ pub(crate) struct StructAttribute {
     pub(crate) indexes: Vec<IndexAttribute>,
     pub(crate) references: Vec<ReferenceAttribute>,
     pub(crate) expires: Option<Ident>,
+    pub(crate) routing: Option<Routing>,
 }
 
 /// What the attributes of one field say.
@@ -50,6 +51,12 @@ pub(crate) enum Reach {
     Global,
 }
 
+/// Whether the table may live in a second store.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Routing {
+    Routable,
+}
+
 /// Whether rows of an index may agree.
 #[derive(Clone, Copy)]
 pub(crate) enum Uniqueness {
@@ -80,6 +87,7 @@ impl StructAttribute {
             "durable" => self.durability(Durability::Durable, meta),
             "ephemeral" => self.durability(Durability::Ephemeral, meta),
             "global" => once(&mut self.reach, Reach::Global, meta),
+            "routable" => once(&mut self.routing, Routing::Routable, meta),
             "unique" => {
                 self.indexes.push(IndexAttribute::parse(Uniqueness::Unique, meta)?);
                 Ok(())
@@ -99,7 +107,7 @@ impl StructAttribute {
             }
             _ => Err(meta.error(
                 "unknown key; a struct has `table`, `durable` or `ephemeral`, `global`, `unique`, `index`, \
-                 `references`, `expires`",
+                 `references`, `expires`, `routable`",
             )),
         }
     }

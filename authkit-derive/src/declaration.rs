@@ -9,7 +9,7 @@ use syn::{
 };
 
 use crate::attribute::{
-    Durability, FieldAttribute, IndexAttribute, Reach, ReferenceAttribute, StructAttribute, Uniqueness, Write,
+    Durability, FieldAttribute, IndexAttribute, Reach, ReferenceAttribute, Routing, StructAttribute, Uniqueness, Write,
 };
 
 const MAX_NAME_CHARS: usize = 40;
@@ -26,6 +26,7 @@ pub(crate) struct Declaration<'a> {
     pub(crate) indexes: Vec<Index<'a>>,
     pub(crate) references: Vec<Reference<'a>>,
     pub(crate) expiry: Option<Mention<'a>>,
+    pub(crate) routing: Option<Routing>,
 }
 
 /// One field.
@@ -79,6 +80,7 @@ impl<'a> Declaration<'a> {
             indexes: indexes(attribute.indexes, &columns)?,
             references: attribute.references.into_iter().map(|r| reference(r, &columns)).collect::<Result<_, _>>()?,
             expiry: attribute.expires.map(|name| find(name, &columns)).transpose()?,
+            routing: attribute.routing,
             columns,
         })
     }

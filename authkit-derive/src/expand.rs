@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::{Ident, Type, ext::IdentExt as _};
 
 use crate::{
-    attribute::{Uniqueness, Write},
+    attribute::{Routing, Uniqueness, Write},
     declaration::{Column, Declaration, Index, Mention},
 };
 
@@ -57,7 +57,7 @@ fn entity_impl(declaration: &Declaration<'_>) -> TokenStream {
 }
 
 fn def(declaration: &Declaration<'_>) -> TokenStream {
-    let Declaration { table, reach, durability, columns, indexes, references, expiry, .. } = declaration;
+    let Declaration { table, reach, durability, columns, indexes, references, expiry, routing, .. } = declaration;
     let columns = columns.iter().map(column_def);
     let indexes = indexes.iter().map(|index| {
         let Index { name, columns, uniqueness } = index;
@@ -73,6 +73,7 @@ fn def(declaration: &Declaration<'_>) -> TokenStream {
         let position = column.position;
         quote!(.expiry(#position))
     });
+    let routable = routing.map(|Routing::Routable| quote!(.routable()));
     quote! {
         ::authkit_core::EntityDef::new(
             #table,
@@ -83,6 +84,7 @@ fn def(declaration: &Declaration<'_>) -> TokenStream {
         #(#indexes)*
         #(#references)*
         #(#expiry)*
+        #routable
     }
 }
 

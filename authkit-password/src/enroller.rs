@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use authkit_core::{AuthError, Effect, Enroller, MethodId, Prompt, SecretText, StepContext, codes};
+use authkit_core::{Ability, AuthError, Effect, Enroller, Factors, Prompt, SecretText, StepContext, codes};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -24,8 +24,8 @@ impl Enroller for PasswordEnroller {
     type State = ();
     type Response = FirstPassword;
 
-    fn method(&self) -> MethodId {
-        METHOD
+    fn ability(&self) -> Ability {
+        Ability::new(METHOD, Factors::KNOWLEDGE)
     }
 
     async fn begin(&self, _: &mut StepContext<'_>, _: Option<()>) -> Result<Prompt<()>, AuthError> {

@@ -1,13 +1,15 @@
 use std::sync::Arc;
 
 use authkit_core::{
-    Access, AuthError, Batch, Call, EndSessions, HttpMethod, Operation, Reply, SecretText, codes::CONFLICT,
+    Access, AuthError, Batch, Call, EndSessions, HttpMethod, Operation, Proof, Reply, RequestContext, SecretText,
+    codes::CONFLICT,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
+    entity::PasswordRow,
     error::codes,
     event::PasswordChanged,
     keeper::{Keeper, METHOD},
@@ -41,10 +43,8 @@ async fn change_password(keeper: &Keeper, call: &Call, input: ChangeInput) -> Re
     }
     let response = json!({ "password": current.expose() });
     let proof = cx.prove(session, &METHOD, response, "password.change").await?;
-    let old = keeper.find(cx, Some(proof.principal.id)).await?;
-    let old = old.ok_or_else(|| AuthError::new(&CONFLICT).because("the password was removed meanwhile"))?;
-    let hash = match keeper.hash(cx, &new).await {
-        Ok(hash) => hash,
+    let (old, hash) = match replacement(keeper, cx, &proof, &new).await {
+        Ok(replacement) => replacement,
         Err(error) => {
             proof.release(cx).await;
             return Err(error);
@@ -59,6 +59,18 @@ async fn change_password(keeper: &Keeper, call: &Call, input: ChangeInput) -> Re
     let event = PasswordChanged { principal: principal.id, session: session.id };
     let tokens = cx.commit_and_rotate(event, batch, session).await?;
     Ok(Reply::no_content().start(tokens))
+}
+
+/// The row that is replaced, and the hash that replaces it.
+async fn replacement(
+    keeper: &Keeper,
+    cx: &RequestContext,
+    proof: &Proof,
+    new: &PlainPassword,
+) -> Result<(PasswordRow, String), AuthError> {
+    let old = keeper.find(cx, Some(proof.principal().id)).await?;
+    let old = old.ok_or_else(|| AuthError::new(&CONFLICT).because("the password was removed meanwhile"))?;
+    Ok((old, keeper.hash(cx, new).await?))
 }
 
 /// Both are the client's own words, so the time that this takes tells nothing.

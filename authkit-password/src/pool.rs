@@ -231,10 +231,10 @@ pub enum PoolProblem {
     #[error("threads must be 1 to {MAX_THREADS}")]
     Threads,
     /// The number of jobs that may wait.
-    #[error("waiting jobs must be 1 to {MAX_WAITING}")]
+    #[error("queue has to be 1 to {MAX_WAITING}")]
     Waiting,
     /// The number of jobs of one client that may wait.
-    #[error("waiting jobs of one client must be at least 1")]
+    #[error("queue_per_client has to be at least 1")]
     WaitingPerClient,
 }
 

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use authkit_core::{
-    Id, MacKey, Mark, PrincipalId, RequestContext, SecretText, TenantId, Timestamp, base64url, from_base64url,
+    Id, MacKey, Mark, PrincipalId, RequestContext, SecretText, StageId, TenantId, Timestamp, base64url, from_base64url,
 };
+
+/// The stage whose marks these are.
+pub(crate) const STAGE: StageId = "lockout";
 
 /// Makes marks and reads them.
 pub(crate) struct Devices {
@@ -39,8 +42,8 @@ impl Known {
 impl Devices {
     /// Reads what the client presented.
     pub(crate) fn read(&self, cx: &RequestContext) -> Known {
-        let presented = cx.client().device.as_ref();
-        Known { entries: presented.map(|text| self.open(text.expose(), cx.now())).unwrap_or_default() }
+        let presented = cx.client().mark(STAGE);
+        Known { entries: presented.map(|text| self.open(text, cx.now())).unwrap_or_default() }
     }
 
     /// The device on which this principal is known, if it is.

@@ -14,7 +14,7 @@ use authkit_core::{
 
 pub(crate) use crate::lockout::plan::{Group, Place, Plan};
 use crate::{
-    device::{DeviceId, Devices},
+    device::{DeviceId, Devices, STAGE},
     entity::{LockRow, LockScope},
     event::AccountLocked,
 };
@@ -27,6 +27,15 @@ pub(crate) struct Lockouts {
 }
 
 impl Lockouts {
+    /// The credential that can be guessed at this attempt, if there is one.
+    ///
+    /// Each method of an account counts for itself: whoever has the password would else clear, by signing in with it,
+    /// the failures at the second factor. A review of a session's proofs judges no credential.
+    fn guessable(&self, attempt: &Attempt<'_>) -> Option<[u8; 32]> {
+        let subject = attempt.subject.filter(|_| attempt.step == StepKind::Answer)?;
+        Some(self.plan.subject(&subject, attempt.method))
+    }
+
     /// The device, if whoever the attempt is about is known on it.
     fn device(&self, cx: &RequestContext, attempt: &Attempt<'_>) -> Option<DeviceId> {
         let known = self.devices.read(cx);
@@ -81,7 +90,7 @@ impl Lockouts {
 #[async_trait]
 impl Stage for Lockouts {
     fn id(&self) -> StageId {
-        "lockout"
+        STAGE
     }
 
     fn order(&self) -> Order {
@@ -89,7 +98,7 @@ impl Stage for Lockouts {
     }
 
     async fn admit(&self, cx: &RequestContext, attempt: &Attempt<'_>) -> Result<Admission, AuthError> {
-        let Some(subject) = guessable(attempt) else {
+        let Some(subject) = self.guessable(attempt) else {
             return Ok(Admission::Pass(Vec::new()));
         };
         let charges = match self.device(cx, attempt) {
@@ -113,24 +122,13 @@ impl Stage for Lockouts {
                 aftermath.mark = Some(self.devices.mark(cx, principal.id));
             }
             End::Refused { attempt, principal, charged } => {
-                if let Some(subject) = guessable(attempt) {
+                if let Some(subject) = self.guessable(attempt) {
                     self.record(cx, &subject, *principal, charged, aftermath);
                 }
             }
             _ => {}
         }
         Ok(())
-    }
-}
-
-/// Whom the attempt is about, if it is one at which a credential can be guessed.
-///
-/// Asking for a step-up judges the proofs of the session and no credential. If it counted, the success of an action
-/// that needs no fresh proof would clear the failures of one that does.
-fn guessable(attempt: &Attempt<'_>) -> Option<[u8; 32]> {
-    match (attempt.step, attempt.purpose) {
-        (StepKind::Answer, Purpose::SignIn | Purpose::StepUp { .. }) => attempt.subject,
-        _ => None,
     }
 }
 

@@ -7,7 +7,8 @@ use authkit_core::{Aal, Entity, Evidence, Json, PrincipalId, SessionId, Timestam
     durable,
     index(by_principal: principal_id, created_at),
     references(principal_id -> auth_principals),
-    expires(expires_at)
+    expires(expires_at),
+    routable
 )]
 pub(crate) struct SessionRow {
     pub(crate) id: SessionId,
@@ -18,6 +19,8 @@ pub(crate) struct SessionRow {
     pub(crate) aal: Aal,
     pub(crate) amr: String,
     pub(crate) evidence: Json<Vec<Evidence>>,
+    /// How often the secret was changed.
+    pub(crate) generation: i64,
     pub(crate) ip: Option<String>,
     pub(crate) user_agent: Option<String>,
     pub(crate) created_at: Timestamp,

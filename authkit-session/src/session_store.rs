@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use authkit_core::{
     Aal, At, AuthError, Batch, Collection, Column, Cursor, Ending, EphemeralBatch, Evidence, Grant, JoinedReader, Json,
     NewSession, Page, Principal, PrincipalId, PrincipalKind, PrincipalRow, ReadOnly, RequestContext, Rotation, Scan,
-    Session, SessionId, SessionStore, SessionSummary, SessionTimes, Status, Timestamp, TokenClaim, Volatile, codes,
+    Session, SessionId, SessionStore, SessionSummary, SessionTimes, Status, StoredSession, Timestamp, TokenClaim,
+    Volatile, codes,
 };
 
 use crate::{config::SessionConfig, entity::SessionRow};
@@ -17,6 +18,7 @@ type SessionColumns = (
     Column<SessionRow, Aal>,
     Column<SessionRow, String>,
     Column<SessionRow, Json<Vec<Evidence>>>,
+    Column<SessionRow, i64>,
     Column<SessionRow, Timestamp>,
     Column<SessionRow, Timestamp, Volatile>,
     Column<SessionRow, Timestamp, Volatile>,
@@ -51,6 +53,7 @@ impl RowSessions {
             SessionRow::aal,
             SessionRow::amr,
             SessionRow::evidence,
+            SessionRow::generation,
             SessionRow::created_at,
             SessionRow::last_seen_at,
             SessionRow::expires_at,
@@ -78,6 +81,7 @@ impl SessionStore for RowSessions {
             aal: grant.aal,
             amr: amr.clone(),
             evidence: evidence.clone(),
+            generation: 0,
             ip: cx.client().ip.map(|ip| ip.to_canonical().to_string()),
             user_agent: cx.client().user_agent.clone(),
             created_at: cx.now(),
@@ -87,21 +91,36 @@ impl SessionStore for RowSessions {
         };
         batch.insert(&self.rows, row);
         let times = SessionTimes { created_at: cx.now(), last_seen_at: cx.now(), expires_at };
-        let session = Session::new(id, grant.principal.clone(), grant.aal, amr, evidence, times);
+        let session = StoredSession::new(id, grant.principal.clone(), grant.aal, amr, evidence, 0, times);
         Ok(NewSession { session, secret })
     }
 
-    async fn find(&self, cx: &RequestContext, id: SessionId, claim: &TokenClaim) -> Result<Option<Session>, AuthError> {
+    async fn find(
+        &self,
+        cx: &RequestContext,
+        id: SessionId,
+        claim: &TokenClaim,
+    ) -> Result<Option<StoredSession>, AuthError> {
         let Some((session, principal)) = self.hot.get(cx, At::id(id)).await? else {
             return Ok(None);
         };
-        let (secret_hash, principal_id, session_epoch, aal, amr, evidence, created_at, last_seen_at, expires_at) =
-            session;
+        let (
+            secret_hash,
+            principal_id,
+            session_epoch,
+            aal,
+            amr,
+            evidence,
+            generation,
+            created_at,
+            last_seen_at,
+            expires_at,
+        ) = session;
         let (kind, status, epoch, sessions_from) = principal;
         let alive = claim.proves(&secret_hash) && status == Status::Active && session_epoch >= sessions_from;
         let principal = Principal::read(principal_id, kind, status, epoch);
         let times = SessionTimes { created_at, last_seen_at, expires_at };
-        Ok(alive.then(|| Session::new(id, principal, aal, amr, evidence, times)))
+        Ok(alive.then(|| StoredSession::new(id, principal, aal, amr, evidence, generation, times)))
     }
 
     async fn list(
@@ -117,14 +136,18 @@ impl SessionStore for RowSessions {
 
     fn end(&self, _: &RequestContext, principal: PrincipalId, which: Ending, batch: &mut Batch) {
         match which {
-            Ending::All => batch.purge(&self.rows, SessionRow::by_principal, (principal,), None),
+            Ending::All { epoch } => {
+                batch.purge(&self.rows, SessionRow::by_principal, (principal,), [SessionRow::epoch.lt(epoch)]);
+            }
             Ending::One(id) => {
                 let own = [SessionRow::principal_id.eq(principal)];
                 batch.take(&self.rows, At::id(id), own).or(&codes::NOT_FOUND);
             }
             Ending::Others { keep, epoch } => {
-                batch.purge(&self.rows, SessionRow::by_principal, (principal,), Some(keep));
-                batch.update(&self.rows, At::id(keep), [], [SessionRow::epoch.set(epoch)]);
+                let others = [SessionRow::id.ne(keep), SessionRow::epoch.lt(epoch)];
+                batch.purge(&self.rows, SessionRow::by_principal, (principal,), others);
+                let own = [SessionRow::principal_id.eq(principal)];
+                batch.update(&self.rows, At::id(keep), own, [SessionRow::epoch.set(epoch)]).or(&codes::UNAUTHENTICATED);
             }
         }
     }
@@ -133,6 +156,7 @@ impl SessionStore for RowSessions {
         &self,
         cx: &RequestContext,
         session: SessionId,
+        generation: i64,
         rotation: Rotation<'_>,
         batch: &mut Batch,
     ) -> Result<NewSession, AuthError> {
@@ -140,8 +164,8 @@ impl SessionStore for RowSessions {
         let row = self.rows.get(cx, At::id(session)).await?.filter(|row| row.principal_id == principal.id);
         let mut row = row.ok_or(AuthError::new(&codes::UNAUTHENTICATED))?;
         let secret = batch.secret(cx);
-        let unrotated = [SessionRow::secret_hash.eq(row.secret_hash)];
-        let mut changes = vec![SessionRow::secret_hash.set(secret.hash())];
+        let unrotated = [SessionRow::generation.eq(generation)];
+        let mut changes = vec![SessionRow::secret_hash.set(secret.hash()), SessionRow::generation.plus(1)];
         if let Rotation::Raised(grant) = rotation {
             row.aal = grant.aal;
             row.amr = grant.amr.join(" ");
@@ -153,7 +177,15 @@ impl SessionStore for RowSessions {
         batch.update(&self.rows, At::id(session), unrotated, changes).or(&codes::UNAUTHENTICATED);
         let times =
             SessionTimes { created_at: row.created_at, last_seen_at: row.last_seen_at, expires_at: row.expires_at };
-        let session = Session::new(session, principal.clone(), row.aal, row.amr, row.evidence, times);
+        let session = StoredSession::new(
+            session,
+            principal.clone(),
+            row.aal,
+            row.amr,
+            row.evidence,
+            generation.saturating_add(1),
+            times,
+        );
         Ok(NewSession { session, secret })
     }
 

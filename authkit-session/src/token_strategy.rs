@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use authkit_core::{
-    AuthError, Issue, KeyRing, NewSession, Receipt, RequestContext, Session, SessionStore, TokenKind, TokenStrategy,
-    Tokens,
+    AuthError, Issue, KeyRing, NewSession, Receipt, RequestContext, SessionStore, StoredSession, TokenKind,
+    TokenStrategy, Tokens,
 };
 
 use crate::session_store::RowSessions;
@@ -27,7 +27,7 @@ impl TokenStrategy for OpaqueTokens {
         Ok(Tokens::new(access, new.session.expires_at))
     }
 
-    async fn authenticate(&self, cx: &RequestContext, token: &str) -> Result<Option<Session>, AuthError> {
+    async fn authenticate(&self, cx: &RequestContext, token: &str) -> Result<Option<StoredSession>, AuthError> {
         match self.kind.parse(token) {
             Some(claim) => self.sessions.find(cx, claim.id.into(), &claim).await,
             None => Ok(None),

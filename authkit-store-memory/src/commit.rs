@@ -69,8 +69,8 @@ impl Commit<'_> {
                 self.remove(def.table, key);
                 Ok(Done::Taken(row))
             }
-            Write::Purge { index, prefix, except } => {
-                Ok(Done::Purged(self.purge(def, tenant, *index, prefix, *except)?))
+            Write::Purge { index, prefix, guards } => {
+                Ok(Done::Purged(self.purge(def, tenant, *index, prefix, guards)?))
             }
             Write::Bump { index, values, column, by, floor, max } => {
                 let sum = |old: i64| {
@@ -140,12 +140,14 @@ impl Commit<'_> {
         tenant: TenantId,
         index: usize,
         prefix: &[Value],
-        except: Option<Id>,
+        guards: &[Guard],
     ) -> Result<Vec<Id>, StoreError> {
         let table = self.tables.get(def.table)?;
         let rows = table.along(table.index(def, index)?, Span::prefix(tenant, prefix));
-        let stays = |id: Id| except == Some(id);
-        let gone: Vec<RowKey> = rows.filter(|key| !stays(key.1) && table.live(*key, self.now).is_some()).collect();
+        let goes = |key: &RowKey| {
+            table.live(*key, self.now).is_some_and(|values| guards.iter().all(|guard| guard.holds(values)))
+        };
+        let gone: Vec<RowKey> = rows.filter(goes).collect();
         for key in &gone {
             self.remove(def.table, *key);
         }

@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use authkit_core::{ColumnDef, ColumnKind, EntityDef, IndexDef, Migration, Reach, Step, StoreError, Uniqueness, Value};
 
 use crate::{
+    catalogue::{Catalogue, Described, Index},
+    effect::Effect,
     error::Fault,
+    names::{expiry_index_name, index_name, indexed, owner_of, reference_index_name},
     sql::{Dialect, Statement},
 };
 
@@ -15,7 +18,8 @@ pub(crate) struct Planned {
     pub(crate) plugin: &'static str,
     pub(crate) number: u32,
     pub(crate) checksum: String,
-    /// May be run again where they were run already; an added column is looked for first.
+    /// The table that it is about.
+    pub(crate) table: &'static str,
     pub(crate) changes: Vec<Change>,
 }
 
@@ -23,8 +27,7 @@ pub(crate) struct Planned {
 #[derive(Debug)]
 pub(crate) struct Change {
     pub(crate) text: String,
-    /// The table and the column that the statement adds, for which no database has `IF NOT EXISTS`.
-    pub(crate) adds: Option<(&'static str, &'static str)>,
+    pub(crate) effect: Effect,
 }
 
 /// Makes the statements of every migration, in order.
@@ -49,17 +52,19 @@ fn planned(
         Step::Create(_) => create(dialect, def),
         Step::AddColumn { table, column } => {
             def.columns.push(column.clone());
-            vec![Change { text: add_column(dialect, table, column), adds: Some((*table, column.name)) }]
+            let effect = Effect::Column { table, made: Described::declared(dialect, column) };
+            vec![Change { text: add_column(dialect, table, column), effect }]
         }
         Step::AddIndex { index, .. } => vec![add_index(dialect, def, index)],
         Step::DropIndex { table, index } => {
+            let name = index_name(table, index);
             let mut sql = Statement::new(dialect, "DROP INDEX IF EXISTS ");
-            sql.name(&index_name(table, index));
-            vec![change(sql)]
+            sql.name(&name);
+            vec![Change { text: sql.text, effect: Effect::NoIndex { table, name } }]
         }
         _ => return Err(inapplicable("this version of the store does not know the step").into()),
     };
-    Ok(Planned { plugin, number, checksum: migration.checksum(), changes })
+    Ok(Planned { plugin, number, checksum: migration.checksum(), table: migration.step.table(), changes })
 }
 
 fn create(dialect: &'static Dialect, def: &EntityDef) -> Vec<Change> {
@@ -80,7 +85,8 @@ fn create(dialect: &'static Dialect, def: &EntityDef) -> Vec<Change> {
     }
     sql.push("\n)").push(dialect.table_options);
 
-    let mut changes = vec![change(sql)];
+    let effect = Effect::Table { name: def.table, made: Catalogue::declared(dialect, def) };
+    let mut changes = vec![Change { text: sql.text, effect }];
     changes.extend(def.indexes.iter().skip(1).map(|index| add_index(dialect, def, index)));
     changes.extend(def.references.iter().filter_map(|reference| {
         // Removing a referenced row looks for the rows that refer to it.
@@ -88,12 +94,12 @@ fn create(dialect: &'static Dialect, def: &EntityDef) -> Vec<Change> {
         let column = column_of(reference.column).filter(|_| !served)?;
         let name = reference_index_name(def.table, column);
         let columns: Vec<&str> = owner_of(def).iter().copied().chain([column]).collect();
-        Some(make_index(dialect, Uniqueness::Shared, &name, def.table, &columns))
+        Some(make_index(dialect, Uniqueness::Shared, name, def.table, &columns))
     }));
     changes.extend(
         def.expiry
             .and_then(column_of)
-            .map(|column| make_index(dialect, Uniqueness::Shared, &expiry_index_name(def.table), def.table, &[column])),
+            .map(|column| make_index(dialect, Uniqueness::Shared, expiry_index_name(def.table), def.table, &[column])),
     );
     changes
 }
@@ -122,10 +128,16 @@ fn push_column<'s>(
 
 fn add_index(dialect: &'static Dialect, def: &EntityDef, index: &IndexDef) -> Change {
     let uniqueness = if index.unique { Uniqueness::Unique } else { Uniqueness::Shared };
-    make_index(dialect, uniqueness, &index_name(def.table, index.name), def.table, &indexed(def, index))
+    make_index(dialect, uniqueness, index_name(def.table, index.name), def.table, &indexed(def, index))
 }
 
-fn make_index(dialect: &'static Dialect, uniqueness: Uniqueness, name: &str, table: &str, columns: &[&str]) -> Change {
+fn make_index(
+    dialect: &'static Dialect,
+    uniqueness: Uniqueness,
+    name: String,
+    table: &'static str,
+    columns: &[&str],
+) -> Change {
     let mut sql = Statement::new(
         dialect,
         match uniqueness {
@@ -133,56 +145,16 @@ fn make_index(dialect: &'static Dialect, uniqueness: Uniqueness, name: &str, tab
             Uniqueness::Unique => "CREATE UNIQUE INDEX IF NOT EXISTS ",
         },
     );
-    sql.name(name).push(" ON ").name(table).push(" (");
+    sql.name(&name).push(" ON ").name(table).push(" (");
     sql.list(", ", columns, |sql, column| sql.name(column)).push(")");
-    change(sql)
+    let unique = matches!(uniqueness, Uniqueness::Unique);
+    let made = Index { name, unique, columns: columns.iter().map(ToString::to_string).collect() };
+    Change { text: sql.text, effect: Effect::Index { table, made } }
 }
-
-fn change(sql: Statement<'_>) -> Change {
-    Change { text: sql.text, adds: None }
-}
-
-fn owner_of(def: &EntityDef) -> &'static [&'static str] {
-    match def.reach {
-        Reach::Tenant => &["tenant_id"],
-        Reach::Global => &[],
-    }
-}
-
-/// The columns of an index, the tenant first.
-pub(crate) fn indexed(def: &EntityDef, index: &IndexDef) -> Vec<&'static str> {
-    let columns = index.columns.iter().filter_map(|at| def.columns.get(*at)).map(|column| column.name);
-    owner_of(def).iter().copied().chain(columns).collect()
-}
-
-pub(crate) fn index_name(table: &str, index: &str) -> String {
-    fitting(format!("{table}_{index}"))
-}
-
-/// The index that the sweep reads; by it the column is found of a table that is not at hand.
-pub(crate) fn expiry_index_name(table: &str) -> String {
-    fitting(format!("{table}__expiry"))
-}
-
-fn reference_index_name(table: &str, column: &str) -> String {
-    fitting(format!("{table}__{column}"))
-}
-
-/// Names are of at most 63 bytes, which every database can hold; a longer one ends with its checksum (FNV-1a).
-fn fitting(name: String) -> String {
-    if name.len() <= LONGEST_NAME {
-        return name;
-    }
-    let sum = name.bytes().fold(0x811c_9dc5_u32, |sum, byte| (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    let kept: String = name.chars().take(LONGEST_NAME - 9).collect();
-    format!("{kept}_{sum:08x}")
-}
-
-const LONGEST_NAME: usize = 63;
 
 /// The statements of a plan as they are printed, with those that record it.
 pub(crate) fn printed(dialect: &'static Dialect, plan: Vec<Planned>) -> Vec<String> {
-    let records = (!plan.is_empty()).then(|| history_table(dialect));
+    let records = (!plan.is_empty()).then(|| history_table(dialect).text);
     let steps = plan.into_iter().flat_map(|planned| {
         let record = record(dialect, &planned);
         planned.changes.into_iter().map(|change| change.text).chain([record])
@@ -191,16 +163,24 @@ pub(crate) fn printed(dialect: &'static Dialect, plan: Vec<Planned>) -> Vec<Stri
 }
 
 /// Makes the table of what was applied.
-pub(crate) fn history_table(dialect: &Dialect) -> String {
+pub(crate) fn history_table(dialect: &Dialect) -> Change {
     let text = (dialect.column_type)(ColumnKind::Text);
     let int = (dialect.column_type)(ColumnKind::Int);
-    format!(
-        "CREATE TABLE IF NOT EXISTS authkit_migrations (\n  plugin {text} NOT NULL,\n  number {int} NOT NULL,\n  \
-         checksum {text} NOT NULL,\n  state {text} NOT NULL,\n  position {int} NOT NULL,\n  \
-         PRIMARY KEY (plugin, number)\n){}",
+    let columns = [("plugin", text), ("number", int), ("checksum", text), ("state", text), ("position", int)];
+    let declared: String = columns.iter().map(|(name, kind)| format!("  {name} {kind} NOT NULL,\n")).collect();
+    let statement = format!(
+        "CREATE TABLE IF NOT EXISTS {HISTORY} (\n{declared}  PRIMARY KEY (plugin, number)\n){}",
         dialect.table_options
-    )
+    );
+    let made = Catalogue {
+        columns: columns.into_iter().map(|(name, kind)| Described::required(name, kind)).collect(),
+        key: vec!["plugin".to_owned(), "number".to_owned()],
+        ..Catalogue::default()
+    };
+    Change { text: statement, effect: Effect::Table { name: HISTORY, made } }
 }
+
+const HISTORY: &str = "authkit_migrations";
 
 /// Records that a migration is applied.
 pub(crate) fn record(dialect: &Dialect, planned: &Planned) -> String {

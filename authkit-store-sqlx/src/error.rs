@@ -1,6 +1,6 @@
 //! What databases answer, as [`StoreError`].
 
-use authkit_core::StoreError;
+use authkit_core::{BoxError, StoreError};
 use sqlx::error::DatabaseError;
 
 /// The sources of this store's errors. None holds a value of a row: what a driver says may, so it is not passed on.
@@ -22,8 +22,10 @@ pub(crate) enum Fault {
     Edited { plugin: &'static str, number: u32 },
     #[error("migration {number} of {plugin} cannot be applied: {problem}")]
     Inapplicable { plugin: &'static str, number: u32, problem: &'static str },
-    #[error("migration {number} of {plugin} was refused by the database")]
-    Refused { plugin: &'static str, number: u32, source: Box<StoreError> },
+    #[error("migration {number} of {plugin}, which is about table {table}, was refused")]
+    Refused { plugin: &'static str, number: u32, table: &'static str, source: BoxError },
+    #[error("{what} is there already, but not as authkit makes it: {problem}; {cure}")]
+    InTheWay { what: String, problem: String, cure: &'static str },
     #[error("table {table} is not as declared: {problem}")]
     Drift { table: &'static str, problem: String },
 }

@@ -188,14 +188,12 @@ impl<'a> Rows<'a> {
     }
 
     /// Returns ids.
-    pub(crate) fn purge(&self, index: usize, prefix: &'a [Value], except: Option<Id>) -> Statement<'a> {
+    pub(crate) fn purge(&self, index: usize, prefix: &'a [Value], guards: &'a [Guard]) -> Statement<'a> {
         let mut sql = Statement::new(self.dialect, "DELETE FROM ");
         sql.name(self.def.table);
         self.push_owner(&mut sql);
         self.push_prefix(&mut sql, index, prefix);
-        if let Some(id) = except {
-            sql.and("id", " <> ", Arg::Id(id));
-        }
+        self.push_guards(&mut sql, guards, self.dialect.aside);
         self.push_live(&mut sql, self.dialect.aside);
         sql.push(" RETURNING id");
         sql

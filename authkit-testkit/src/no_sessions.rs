@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use authkit_core::{
     Aal, AuthError, Batch, Cursor, Ending, Evidence, Grant, Issue, Json, Manifest, NewSession, Page, Plugin, Principal,
     PrincipalId, Problem, Receipt, Registrar, RequestContext, Rotation, Session, SessionId, SessionStore,
-    SessionSummary, SessionTimes, TokenClaim, TokenKind, TokenStrategy, Tokens, codes,
+    SessionSummary, SessionTimes, StoredSession, TokenClaim, TokenKind, TokenStrategy, Tokens, codes,
 };
 
 /// Issues sessions and keeps none: enough for the tests of a plugin that has nothing to do with sessions.
@@ -34,7 +34,7 @@ impl SessionStore for Nowhere {
         issue(cx, cx.new_id(), grant.principal.clone(), grant.aal, &grant.evidence, batch)
     }
 
-    async fn find(&self, _: &RequestContext, _: SessionId, _: &TokenClaim) -> Result<Option<Session>, AuthError> {
+    async fn find(&self, _: &RequestContext, _: SessionId, _: &TokenClaim) -> Result<Option<StoredSession>, AuthError> {
         Ok(None)
     }
 
@@ -53,6 +53,7 @@ impl SessionStore for Nowhere {
         &self,
         cx: &RequestContext,
         id: SessionId,
+        _: i64,
         rotation: Rotation<'_>,
         batch: &mut Batch,
     ) -> Result<NewSession, AuthError> {
@@ -74,7 +75,7 @@ fn issue(
 ) -> Result<NewSession, AuthError> {
     let times = SessionTimes { created_at: cx.now(), last_seen_at: cx.now(), expires_at: cx.now() };
     let amr: Vec<String> = evidence.iter().flat_map(|proof| proof.amr.iter().cloned()).collect();
-    let session = Session::new(id, principal, aal, amr.join(" "), Json::new(&evidence.to_vec())?, times);
+    let session = StoredSession::new(id, principal, aal, amr.join(" "), Json::new(&evidence.to_vec())?, 0, times);
     Ok(NewSession { session, secret: batch.secret(cx) })
 }
 
@@ -86,7 +87,7 @@ impl TokenStrategy for Tickets {
         Ok(Tokens::new(receipt.token(&self.0, new.session.id, &new.secret)?, new.session.expires_at))
     }
 
-    async fn authenticate(&self, _: &RequestContext, _: &str) -> Result<Option<Session>, AuthError> {
+    async fn authenticate(&self, _: &RequestContext, _: &str) -> Result<Option<StoredSession>, AuthError> {
         Ok(None)
     }
 }

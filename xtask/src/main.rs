@@ -9,6 +9,7 @@ mod bench;
 mod check;
 mod command;
 mod deps;
+mod faults;
 mod services;
 mod smoke;
 mod test;
@@ -48,6 +49,7 @@ fn dispatch(arguments: &[&str]) -> Result<ExitCode> {
         ["check"] => check::run(&workspace, Depth::Usual)?,
         ["check", "--full"] => check::run(&workspace, Depth::Full)?,
         ["deps"] => deps::run(&workspace)?,
+        ["faults", names @ ..] => faults::run(&workspace, names)?,
         ["services"] => services::require()?,
         ["bench", rest @ ..] => bench::run(&workspace, rest)?,
         _ => bail!("unknown command\n\n{USAGE}"),
@@ -61,5 +63,6 @@ Usage: cargo xtask COMMAND
   test [ARGS]      run every test; ARGS go to `cargo test`, so a name filters
   check [--full]   run what CI runs; --full adds each crate alone and long races
   deps             check which crate may use which, and what each crate must have
+  faults [NAMES]   break the source in one place after the other; the simulation has to notice
   services         say whether the programs that tests need are installed
   bench [ARGS]     measure, and write docs/benchmarks.md";

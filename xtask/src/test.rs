@@ -43,7 +43,16 @@ pub(crate) fn run(workspace: &Workspace, depth: Depth, arguments: &[&str]) -> Re
         }
         tally.add(run_counting(&mut command)?);
     }
+    tally.add(run_counting(&mut simulation(workspace, depth))?);
     Ok(tally)
+}
+
+/// The random histories: too many for a build without optimization.
+fn simulation(workspace: &Workspace, depth: Depth) -> Command {
+    let mut command = command::cargo(workspace, &["test", "--profile", "simulation", "-p", "simulation"]);
+    let histories = if depth == Depth::Full { "2000000" } else { "100000" };
+    command.env("SIMULATION_HISTORIES", histories);
+    command
 }
 
 /// Builds every target that tests need, the examples' programs included.

@@ -211,7 +211,11 @@ impl TokenStrategy for Fixed {
         Err(unused())
     }
 
-    async fn authenticate(&self, cx: &RequestContext, token: &str) -> Result<Option<authkit_core::Session>, AuthError> {
+    async fn authenticate(
+        &self,
+        cx: &RequestContext,
+        token: &str,
+    ) -> Result<Option<authkit_core::StoredSession>, AuthError> {
         self.0.fetch_add(1, Ordering::Relaxed);
         let age = match token {
             "alive" => 0,
@@ -223,7 +227,15 @@ impl TokenStrategy for Fixed {
         let expires_at = created_at.plus(Duration::from_secs(3600));
         let times = SessionTimes { created_at, last_seen_at: created_at, expires_at };
         let (id, evidence) = (cx.new_id(), Json::new(&Vec::new())?);
-        Ok(Some(authkit_core::Session::new(id, principal, authkit_core::Aal::Aal1, String::new(), evidence, times)))
+        Ok(Some(authkit_core::StoredSession::new(
+            id,
+            principal,
+            authkit_core::Aal::Aal1,
+            String::new(),
+            evidence,
+            0,
+            times,
+        )))
     }
 }
 
@@ -245,7 +257,7 @@ impl SessionStore for Nobody {
         _: &RequestContext,
         _: authkit_core::SessionId,
         _: &TokenClaim,
-    ) -> Result<Option<authkit_core::Session>, AuthError> {
+    ) -> Result<Option<authkit_core::StoredSession>, AuthError> {
         Err(unused())
     }
 
@@ -264,6 +276,7 @@ impl SessionStore for Nobody {
         &self,
         _: &RequestContext,
         _: authkit_core::SessionId,
+        _: i64,
         _: authkit_core::Rotation<'_>,
         _: &mut Batch,
     ) -> Result<NewSession, AuthError> {

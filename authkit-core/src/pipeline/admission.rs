@@ -72,6 +72,9 @@ impl RequestContext {
         if charges.is_empty() {
             return Ok(Vec::new());
         }
+        if charges.iter().any(|charge| charge.by < 0) {
+            return Err(AuthError::new(&codes::INTERNAL).because("a charge that counts down"));
+        }
         let def = &self.engine.counters.table.def;
         let bump = |charge: &Charge| {
             let counter =
@@ -109,7 +112,7 @@ impl RequestContext {
     }
 
     /// Gives back what was charged for a step that was not judged.
-    pub(super) async fn refund(&self, charges: &[Charge]) {
+    pub(crate) async fn refund(&self, charges: &[Charge]) {
         let mut batch = EphemeralBatch::new(self);
         for owed in charges.iter().filter(|charge| charge.settle != Settle::Keep).map(Owed::from) {
             let (row, bump) = owed.undo(self);
@@ -125,7 +128,7 @@ impl RequestContext {
         for owed in step.owed() {
             match owed.settle {
                 Settle::Keep => {}
-                Settle::Reset => batch.purge(&self.engine.counters, Counter::by_key, (owed.key,), None),
+                Settle::Reset => batch.purge(&self.engine.counters, Counter::by_key, (owed.key,), []),
                 Settle::Refund => {
                     let (row, bump) = owed.undo(self);
                     batch.bump(&self.engine.counters, Counter::by_key, row, Counter::value, bump).or(&codes::CONFLICT);
@@ -138,7 +141,7 @@ impl RequestContext {
 impl Batch {
     /// Starts the counter of a [`Charge`] afresh; one that is absent is no error.
     pub fn clear_counter(&mut self, cx: &RequestContext, key: [u8; 32]) {
-        self.purge(&cx.engine.counters, Counter::by_key, (key,), None);
+        self.purge(&cx.engine.counters, Counter::by_key, (key,), []);
     }
 }
 

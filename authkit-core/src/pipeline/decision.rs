@@ -4,17 +4,18 @@ use serde_json::Value as JsonValue;
 
 use super::{FRESH, GRANT_LIFE, Proved, Step, issuable};
 use crate::{
+    audit::AuditEvent,
     batch::{Batch, Receipt},
     collection::At,
     context::RequestContext,
     error::{AuthError, Class, codes},
     event::{ActionGranted, LoginSuccess, SessionRaised},
-    evidence::{Aal, Evidence, Factors, MethodId, attained, references},
+    evidence::{Aal, Evidence, Factors, MethodId, attained, kinds, references},
     flow::{ActionGrant, FlowRow, FlowState, OfferAction, Owed, Purpose, StoredOffer},
     id::SessionId,
-    principal::{Enrolment, Principal, PrincipalRow, Status},
+    principal::{Ability, Enrolment, Principal, PrincipalRow, Status},
     requirement::{Condition, Requirement},
-    session::{Grant, Issue, Progress, Rotation, SignedIn},
+    session::{Grant, Issue, Progress, Rotation, Session, SignedIn},
     stage::{Aftermath, Counter, End, FlowView, Settle, Signals},
     verifier::{Effect, Input, Verdict},
 };
@@ -39,6 +40,11 @@ impl RequestContext {
             Verdict::Proven { principal, evidence } => (principal, vec![evidence], Vec::new(), "sign_in"),
             Verdict::ProveFirst { candidate, effect, reason } => (candidate, Vec::new(), vec![effect], reason),
         };
+        let own = |method: &MethodId| *method == step.method;
+        if !evidence.iter().all(|proof| own(&proof.method)) || !effects.iter().all(|effect| own(&effect.method)) {
+            let error = AuthError::new(&codes::INTERNAL).because("a verdict in the name of another method");
+            return Err(self.turn_down(step, None, error).await);
+        }
         let refusal = match &step.bound {
             Some(bound) if bound.id != principal.id => Some("a proof of another principal"),
             _ if principal.status != Status::Active => Some("the principal is not active"),
@@ -66,6 +72,10 @@ impl RequestContext {
         let Some(principal) = step.bound.clone() else {
             return Err(AuthError::new(&codes::FLOW_INVALID).because("an enrolment for nobody"));
         };
+        if effect.method != step.method || effect.evidence.as_ref().is_some_and(|proof| proof.method != step.method) {
+            let error = AuthError::new(&codes::INTERNAL).because("an effect in the name of another method");
+            return Err(self.turn_down(step, None, error).await);
+        }
         let evidence = effect.evidence.clone().into_iter().collect();
         self.decide(step, Proved { principal, evidence, effects: vec![effect], batch, reason: "sign_in" }).await
     }
@@ -80,7 +90,9 @@ impl RequestContext {
         let view = FlowView { purpose, principal: &proved.principal, evidence: &proved.evidence, enrolments };
         let mut signals = Signals::default();
         for stage in &self.engine.stages {
-            stage.assess(self, &view, &mut signals).await?;
+            let mut found = Signals::default();
+            stage.assess(self, &view, &mut found).await.inspect_err(|_| self.turned_away(stage.id()))?;
+            signals.join(found);
         }
         let base = match purpose {
             Purpose::StepUp { .. } => Condition::level(Aal::Aal1).within(FRESH),
@@ -89,7 +101,8 @@ impl RequestContext {
         };
         let mut requirement = Requirement::of(proved.reason, base);
         for stage in &self.engine.stages {
-            requirement = requirement.join(stage.decide(self, &view, &signals).await?);
+            let demanded = stage.decide(self, &view, &signals).await.inspect_err(|_| self.turned_away(stage.id()))?;
+            requirement = requirement.join(demanded);
         }
         Ok((requirement, signals))
     }
@@ -100,6 +113,7 @@ impl RequestContext {
         let decided = self.weigh(step, proved).await;
         if let Err(error) = &decided
             && !matches!(error.code().class, Class::Rejected | Class::Conflict)
+            && !error.has_landed()
         {
             self.refund(&charges).await;
         }
@@ -109,6 +123,8 @@ impl RequestContext {
     async fn weigh(&self, step: Step<'_>, mut proved: Proved) -> Result<Progress, AuthError> {
         if let Some(flow) = &step.flow {
             proved.evidence.splice(0..0, flow.state.evidence.iter().cloned());
+            // Whoever shows the same thing twice gets it once.
+            proved.effects.retain(|effect| !flow.state.effects.contains(effect));
             proved.effects.splice(0..0, flow.state.effects.iter().cloned());
         }
         if proved.evidence.iter().any(|proof| proof.epoch != proved.principal.epoch) {
@@ -129,9 +145,9 @@ impl RequestContext {
                     let (session, action) = (*session, action.clone());
                     self.permit(step, proved, session, action).await
                 }
-                Purpose::Raise { session, .. } => {
-                    let session = *session;
-                    self.raised(step, proved, session).await
+                Purpose::Raise { session, generation, .. } => {
+                    let (session, generation) = (*session, *generation);
+                    self.raised(step, proved, session, generation).await
                 }
                 _ => self.issue(step, proved, &signals).await,
             };
@@ -150,8 +166,15 @@ impl RequestContext {
             batch.bump(&self.engine.counters, Counter::by_key, row, Counter::value, bump).or(&codes::CONFLICT);
         }
         let owed = step.owed();
-        let state =
-            FlowState { purpose: step.purpose.clone(), evidence, effects, offers, owed, reason: reason.to_owned() };
+        let state = FlowState {
+            purpose: step.purpose.clone(),
+            epoch: None,
+            evidence,
+            effects,
+            offers,
+            owed,
+            reason: reason.to_owned(),
+        };
         Ok(Progress::Challenged(self.suspend(step, Some(&principal), state, batch).await?))
     }
 
@@ -166,25 +189,19 @@ impl RequestContext {
         enrolments: &[Enrolment],
     ) -> Vec<StoredOffer> {
         let (now, epoch) = (self.now(), proved.principal.epoch);
-        let as_proof = |e: &Enrolment| {
-            let proof = Evidence::new(e.method.clone(), e.factors, now, epoch).channel(e.channel.clone());
-            if e.phishing_resistant { proof.phishing_resistant() } else { proof }
-        };
+        let as_proof = |enrolment: &Enrolment| Ability::of(enrolment).proof(now, epoch);
         let with = |more: &mut dyn Iterator<Item = Evidence>| {
             let mut all = proved.evidence.clone();
             all.extend(more);
             all
         };
         let usable = || enrolments.iter().filter(|e| self.engine.verifiers.contains_key(&e.method));
-        let before = requirement.count_unmet(&proved.evidence, now);
-        let level = attained(&proved.evidence);
         let everything = with(&mut usable().map(as_proof));
-        let reachable = requirement.count_unmet(&everything, now) == 0;
-        let kinds = |all: &mut dyn Iterator<Item = Factors>| all.fold(Factors::NONE, Factors::and);
-        let fresh = proved.evidence.iter().filter(|proof| now.since(proof.at) <= FRESH);
-        let proven = kinds(&mut fresh.map(|proof| proof.factors));
+        let reachable = requirement.unmet(&everything, now).is_none();
+        let fresh = |proof: &&Evidence| now.since(proof.at) <= FRESH;
+        let proven = kinds(proved.evidence.iter().filter(fresh));
         // What this node has no verifier for is held all the same.
-        let held = kinds(&mut enrolments.iter().map(|e| e.factors));
+        let held = enrolments.iter().map(|e| e.factors).fold(Factors::NONE, Factors::and);
 
         let mut offers: Vec<StoredOffer> = Vec::new();
         let mut add = |method: &MethodId, action| {
@@ -194,15 +211,22 @@ impl RequestContext {
         };
         for enrolment in usable() {
             let evidence = with(&mut std::iter::once(as_proof(enrolment)));
-            let helps = requirement.count_unmet(&evidence, now) < before || attained(&evidence) > level;
-            let wanted = if reachable { helps } else { !proven.contains(enrolment.factors) };
+            let helps = requirement.is_furthered(&proved.evidence, &evidence, now);
+            // Several may help only together: one without which the others do not suffice is wanted, too.
+            let without = with(&mut usable().filter(|e| e.id != enrolment.id).map(as_proof));
+            let is_needed = || requirement.unmet(&without, now).is_some();
+            let adds = || kinds(evidence.iter().filter(fresh)).count() > proven.count();
+            let wanted = if reachable { helps || is_needed() } else { adds() };
             if wanted {
                 add(&enrolment.method, OfferAction::Verify);
             }
         }
         if !reachable && proven != Factors::NONE && proven.contains(held) {
-            for method in self.engine.enrollers.keys() {
-                if !enrolments.iter().any(|e| e.method == *method) {
+            for (method, enroller) in &self.engine.enrollers {
+                let ability = enroller.ability();
+                let evidence = with(&mut std::iter::once(ability.proof(now, epoch)));
+                let helps = requirement.is_furthered(&proved.evidence, &evidence, now);
+                if helps && !enrolments.iter().any(|e| e.method == *method) {
                     add(method, OfferAction::Enrol);
                 }
             }
@@ -219,7 +243,10 @@ impl RequestContext {
             batch.take(&self.engine.flows, At::id(flow.id), guards).or(&codes::FLOW_INVALID);
         }
         let principals = &self.engine.spine.principals;
-        let mut changes = vec![PrincipalRow::last_login_at.set(Some(self.now())).into()];
+        let mut changes = Vec::new();
+        if step.purpose == Purpose::SignIn {
+            changes.push(PrincipalRow::last_login_at.set(Some(self.now())).into());
+        }
         if !proved.effects.is_empty() {
             // Something was linked or enrolled: what was proved elsewhere before that counts no more.
             changes.push(PrincipalRow::epoch.plus(1));
@@ -228,9 +255,14 @@ impl RequestContext {
             .update(principals, At::id(proved.principal.id), issuable(&proved.principal), changes)
             .or(&codes::REJECTED);
         for effect in &proved.effects {
-            self.engine.verifier(&effect.method)?.apply(self, &proved.principal, effect, batch)?;
+            let mut applied = Batch::new(self);
+            self.engine.verifier(&effect.method)?.apply(self, &proved.principal, effect, &mut applied)?;
+            batch.absorb(applied);
         }
         self.settle(step, batch);
+        // As the commit leaves it.
+        let raised = i64::from(!proved.effects.is_empty());
+        proved.principal.epoch = proved.principal.epoch.saturating_add(raised);
         Ok(())
     }
 
@@ -254,17 +286,24 @@ impl RequestContext {
             amr: grant.amr,
             signals: signals.iter().collect(),
         };
-        let receipt: Receipt<Issue> = self.commit(event, batch).await?.retype();
+        let receipt: Receipt<Issue> = self.commit_issue(step, &grant.principal, event, batch).await?.retype();
         let tokens = self.engine.tokens.mint(&new, &receipt)?;
-        Ok(Progress::SignedIn(Box::new(SignedIn::new(new.session, tokens, mark))))
+        Ok(Progress::SignedIn(Box::new(SignedIn::new(Session::shown(new.session), tokens, mark))))
     }
 
     /// Ends a step that gives a session a new token and what was proved.
-    async fn raised(&self, step: Step<'_>, mut proved: Proved, session: SessionId) -> Result<Progress, AuthError> {
+    async fn raised(
+        &self,
+        step: Step<'_>,
+        mut proved: Proved,
+        session: SessionId,
+        generation: i64,
+    ) -> Result<Progress, AuthError> {
         self.conclude(&step, &mut proved)?;
         let Proved { principal, evidence, mut batch, .. } = proved;
         let grant = grant(principal, newest(evidence))?;
-        let new = self.engine.sessions.rotate(self, session, Rotation::Raised(&grant), &mut batch).await?;
+        let rotation = Rotation::Raised(&grant);
+        let new = self.engine.sessions.rotate(self, session, generation, rotation, &mut batch).await?;
         let mark = self.after_issue(&step, &grant.principal, &grant.evidence, &mut batch).await?;
         let event = SessionRaised {
             principal: grant.principal.id,
@@ -274,9 +313,27 @@ impl RequestContext {
             assurance: grant.aal,
             amr: grant.amr,
         };
-        let receipt: Receipt<Issue> = self.commit(event, batch).await?.retype();
+        let receipt: Receipt<Issue> = self.commit_issue(step, &grant.principal, event, batch).await?.retype();
         let tokens = self.engine.tokens.mint(&new, &receipt)?;
-        Ok(Progress::SignedIn(Box::new(SignedIn::new(new.session, tokens, mark))))
+        Ok(Progress::SignedIn(Box::new(SignedIn::new(Session::shown(new.session), tokens, mark))))
+    }
+
+    /// Commits what a step issues. A guard that is lost is a refusal like any other: it was judged, so it is recorded.
+    async fn commit_issue<E: AuditEvent>(
+        &self,
+        step: Step<'_>,
+        principal: &Principal,
+        event: E,
+        batch: Batch,
+    ) -> Result<Receipt<E>, AuthError> {
+        match self.commit(event, batch).await {
+            Err(lost) if lost.code().class == Class::Rejected => {
+                let landed = lost.has_landed();
+                let refused = self.refuse(step, Some(principal.clone()), lost).await;
+                Err(if landed { refused.landed() } else { refused })
+            }
+            committed => committed,
+        }
     }
 
     pub(super) async fn permit(
@@ -287,7 +344,7 @@ impl RequestContext {
         action: String,
     ) -> Result<Progress, AuthError> {
         self.conclude(&step, &mut proved)?;
-        let Proved { principal, evidence, effects, mut batch, .. } = proved;
+        let Proved { principal, evidence, mut batch, .. } = proved;
         self.after_issue(&step, &principal, &evidence, &mut batch).await?;
         let secret = batch.secret(self);
         let grant = ActionGrant {
@@ -296,13 +353,13 @@ impl RequestContext {
             principal_id: principal.id,
             session_id: session,
             action: action.clone(),
-            // Effects raise the epoch in this very commit.
-            epoch: principal.epoch.saturating_add(i64::from(!effects.is_empty())),
+            epoch: principal.epoch,
             expires_at: self.now().plus(GRANT_LIFE),
         };
         let id = grant.id;
         batch.insert(&self.engine.grants, grant).or(&codes::CONFLICT);
-        let receipt = self.commit(ActionGranted { principal: principal.id, session, action }, batch).await?;
+        let event = ActionGranted { principal: principal.id, session, action };
+        let receipt = self.commit_issue(step, &principal, event, batch).await?;
         Ok(Progress::Granted(receipt.token(&self.engine.grant_tokens, id, &secret)?))
     }
 
@@ -316,8 +373,9 @@ impl RequestContext {
         let mut aftermath = Aftermath::new(self);
         let attempt = step.attempt();
         self.after(&End::Issued { attempt: &attempt, principal, evidence }, &mut aftermath).await?;
+        let mark = aftermath.packed(self.client(), &self.engine.stages);
         batch.absorb(aftermath.batch);
-        Ok(aftermath.mark)
+        Ok(mark)
     }
 }
 

@@ -51,8 +51,11 @@ impl RequestContext {
                 return Err(AuthError::new(&codes::INTERNAL).because("a call cannot prove anything further"));
             }
         };
-        if batch.len() > 0 {
+        if !batch.is_empty() {
             return Err(AuthError::new(&codes::INTERNAL).because("nothing is written when a program calls"));
+        }
+        if evidence.method != *method {
+            return Err(AuthError::new(&codes::INTERNAL).because("a verdict in the name of another method"));
         }
         if principal.status != Status::Active || evidence.epoch != principal.epoch {
             return Err(refuse(AuthError::new(&codes::REJECTED).because("the principal is not as it was proved")));

@@ -2,6 +2,7 @@
 
 use super::{Step, hex};
 use crate::{
+    batch::Batch,
     collection::At,
     context::RequestContext,
     error::{AuthError, Class, codes},
@@ -14,7 +15,9 @@ use crate::{
 impl RequestContext {
     pub(super) async fn after(&self, end: &End<'_>, aftermath: &mut Aftermath) -> Result<(), AuthError> {
         for stage in &self.engine.stages {
-            stage.after(self, end, aftermath).await?;
+            let mut left = Aftermath::new(self);
+            stage.after(self, end, &mut left).await.inspect_err(|_| self.turned_away(stage.id()))?;
+            aftermath.join(stage.id(), left);
         }
         Ok(())
     }
@@ -48,11 +51,13 @@ impl RequestContext {
     ) -> Result<Option<Challenge>, AuthError> {
         tracing::debug!(code = error.code().code, reason = error.internal(), "a proof was refused");
         let mut aftermath = Aftermath::new(self);
-        let known = principal.or_else(|| step.bound.clone()).or_else(|| step.found.clone());
+        let known =
+            principal.or_else(|| error.whose().cloned()).or_else(|| step.bound.clone()).or_else(|| step.found.clone());
         let attempt = step.attempt();
         let end = End::Refused { attempt: &attempt, principal: known.as_ref(), charged: &step.charged };
-        self.after(&end, &mut aftermath).await?;
-        let mut batch = aftermath.batch;
+        let failed = self.after(&end, &mut aftermath).await.err();
+        // What was judged is recorded, whatever a stage has to add.
+        let mut batch = if failed.is_none() { aftermath.batch } else { Batch::new(self) };
         let pseudonym = |typed: &String| hex(&self.engine.identifier_pseudonym(step.identifier.as_ref(), typed));
         let event = || LoginFailure {
             principal: known.as_ref().map(|principal| principal.id),
@@ -64,7 +69,7 @@ impl RequestContext {
         };
         let Some(flow) = &step.flow else {
             self.commit(event(), batch).await?;
-            return Ok(None);
+            return failed.map_or(Ok(None), Err);
         };
         let secret = batch.secret(self);
         let flows = &self.engine.flows;
@@ -82,11 +87,15 @@ impl RequestContext {
             }
             committed => committed?,
         };
-        Ok(Some(Challenge {
+        let challenge = Challenge {
             flow: receipt.token(&self.engine.flow_tokens, flow.id, &secret)?,
             reason: flow.state.reason.clone(),
             offers: flow.state.offers.iter().map(Offer::from).collect(),
             expires_at: flow.expires_at,
-        }))
+        };
+        match failed {
+            Some(error) => Err(error.retry(challenge)),
+            None => Ok(Some(challenge)),
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     event::{SignUpRefused, SignedUp},
     evidence::MethodId,
     flow::Purpose,
-    principal::{Identifier, Principal, PrincipalKind},
+    principal::{Identifier, Principal},
     stage::{Counter, StepKind},
 };
 
@@ -18,15 +18,15 @@ use crate::{
 #[derive(Debug)]
 #[expect(clippy::exhaustive_structs, reason = "it is a list of arguments")]
 pub struct SignUp {
-    /// What it is.
-    pub kind: PrincipalKind,
+    /// Who it will be: [`Principal::new`], so that rows of the batch may refer to it.
+    pub principal: Principal,
     /// By what it is found; at least one.
     pub identifiers: Vec<Identifier>,
     /// The method that it enrols.
     pub method: MethodId,
     /// The answer that enrols it.
     pub response: JsonValue,
-    /// What lands in the same commit: an invitation that is taken.
+    /// What lands in the same commit, after the principal: an invitation that is taken, a profile.
     pub batch: Batch,
 }
 
@@ -37,11 +37,10 @@ impl RequestContext {
     ///
     /// [`codes::CONFLICT`] if an identifier is taken; errors of the enroller that name what to change.
     pub async fn sign_up(&self, sign_up: SignUp) -> Result<Principal, AuthError> {
-        let SignUp { kind, identifiers, method, response, mut batch } = sign_up;
+        let SignUp { principal, identifiers, method, response, batch: besides } = sign_up;
         let enroller = self.engine.enroller(&method)?;
         let typed = identifiers.first().map(|identifier| identifier.canonical.clone());
         let step = self.admit(Purpose::SignUp, StepKind::Enrol, &method, None, None, typed).await?;
-        let principal = Principal::new(self, kind);
         let mut cx = step.context(Some(&principal));
         let confirmed = enroller.confirm(&mut cx, None, response).await;
         let staged = cx.batch;
@@ -49,10 +48,15 @@ impl RequestContext {
             Ok(effect) => effect,
             Err(error) => return Err(self.turn_down(step, None, error).await),
         };
-        batch.absorb(staged);
+        let mut batch = staged;
         batch.add_principal(self, &principal);
-        self.engine.users.insert(self, &principal, &identifiers, &mut batch)?;
-        self.engine.verifier(&method)?.apply(self, &principal, &effect, &mut batch)?;
+        let mut kept = Batch::new(self);
+        self.engine.users.insert(self, &principal, &identifiers, &mut kept)?;
+        batch.absorb(kept);
+        let mut applied = Batch::new(self);
+        self.engine.verifier(&method)?.apply(self, &principal, &effect, &mut applied)?;
+        batch.absorb(applied);
+        batch.absorb(besides);
         // Looked up in every case, so that a taken identifier costs what a free one does; the commit is what decides.
         let mut taken = false;
         for identifier in &identifiers {
@@ -62,7 +66,7 @@ impl RequestContext {
             self.refuse_sign_up(identifiers.first(), self.decoys(batch.len())).await?;
             return Err(AuthError::new(&codes::CONFLICT).because("the identifier is taken"));
         }
-        let event = SignedUp { principal: principal.id, principal_kind: kind, method };
+        let event = SignedUp { principal: principal.id, principal_kind: principal.kind, method };
         match self.commit(event, batch).await {
             Ok(_) => Ok(principal),
             Err(error) if error.code().class == Class::Conflict => {

@@ -6,9 +6,10 @@ use crate::{
     collection::At,
     context::RequestContext,
     error::{AuthError, codes},
-    event::ChallengeIssued,
+    event::{ChallengeIssued, LoginFailure},
+    evidence::MethodId,
     flow::{Challenge, FlowRow, FlowState, Offer},
-    principal::Principal,
+    principal::{Principal, Status},
 };
 
 impl RequestContext {
@@ -17,9 +18,10 @@ impl RequestContext {
         &self,
         step: Step<'_>,
         principal: Option<&Principal>,
-        state: FlowState,
+        mut state: FlowState,
         mut batch: Batch,
     ) -> Result<Challenge, AuthError> {
+        state.epoch = principal.map(|principal| principal.epoch);
         let id = step.flow.as_ref().map_or_else(|| self.new_id(), |flow| flow.id);
         let expires_at = step.flow.as_ref().map_or_else(|| self.now().plus(FLOW_LIFE), |flow| flow.expires_at);
         let secret = batch.secret(self);
@@ -61,7 +63,11 @@ impl RequestContext {
         Ok(Challenge { flow, reason, offers, expires_at })
     }
 
-    pub(super) async fn open_flow(&self, token: &str) -> Result<(OpenFlow, Option<Principal>), AuthError> {
+    pub(super) async fn open_flow(
+        &self,
+        token: &str,
+        method: &MethodId,
+    ) -> Result<(OpenFlow, Option<Principal>), AuthError> {
         let Some(claim) = self.engine.flow_tokens.parse(token) else {
             self.turned_away("core.flow_token");
             return Err(AuthError::new(&codes::FLOW_INVALID));
@@ -75,6 +81,30 @@ impl RequestContext {
             None => None,
         };
         let flow = OpenFlow { id: row.id, secret_hash: row.secret_hash, state, expires_at: row.expires_at };
+        let stale = |bound: &&Principal| bound.status != Status::Active || Some(bound.epoch) != flow.state.epoch;
+        if let Some(principal) = bound.as_ref().filter(stale) {
+            return Err(self.abandon(&flow, principal, method).await);
+        }
         Ok((flow, bound))
+    }
+
+    /// Ends a flow that cannot succeed any more, before anything is begun or judged in it.
+    async fn abandon(&self, flow: &OpenFlow, principal: &Principal, method: &MethodId) -> AuthError {
+        let error = AuthError::new(&codes::FLOW_INVALID).because("the principal changed since the flow began");
+        let event = LoginFailure {
+            principal: Some(principal.id),
+            flow: Some(flow.id),
+            method: method.clone(),
+            purpose: flow.state.purpose.clone(),
+            error: error.code().code,
+            identifier: None,
+        };
+        let mut batch = Batch::new(self);
+        let guards = [FlowRow::secret_hash.eq(flow.secret_hash)];
+        batch.take(&self.engine.flows, At::id(flow.id), guards).or(&codes::FLOW_INVALID);
+        match self.commit(event, batch).await {
+            Ok(_) => error,
+            Err(failure) => failure,
+        }
     }
 }

@@ -29,8 +29,8 @@ fn unsound_settings_are_refused_by_name() {
         (Passwords::default().min_length(8), "min_length is 8"),
         (Passwords::default().argon2(64, 1), "memory_kib 64"),
         (Passwords::default().threads(0), "threads must be"),
-        (Passwords::default().queue(0), "waiting jobs must be"),
-        (Passwords::default().queue_per_client(0), "waiting jobs of one client"),
+        (Passwords::default().queue(0), "queue has to be"),
+        (Passwords::default().queue_per_client(0), "queue_per_client has to be"),
     ];
     for (passwords, expected) in cases {
         let found = problems(passwords, JsonValue::Null);
@@ -44,7 +44,7 @@ fn configuration_tree_is_held_to_the_same_rules() {
         (json!({ "password": { "min_length": 10 } }), "min_length is 10"),
         (json!({ "password": { "argon2": { "passes": 1 } } }), "passes 1"),
         (json!({ "password": { "minimum": 20 } }), "unknown key password.minimum"),
-        (json!({ "password": { "min_length": "long" } }), "[password]"),
+        (json!({ "password": { "min_length": "long" } }), "password.min_length: invalid type"),
     ];
     for (config, expected) in cases {
         let found = problems(Passwords::default(), config);

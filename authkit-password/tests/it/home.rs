@@ -54,7 +54,7 @@ impl World {
     pub(crate) async fn sign_up(&self, name: &str, password: &str) -> Result<Principal, AuthError> {
         let cx = self.cx();
         let sign_up = SignUp {
-            kind: PrincipalKind::Human,
+            principal: Principal::new(&cx, PrincipalKind::Human),
             identifiers: vec![cx.identifier(name).unwrap()],
             method: METHOD,
             response: json!({ "password": password }),

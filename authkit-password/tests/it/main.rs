@@ -8,3 +8,4 @@ mod change;
 mod home;
 mod sign_in;
 mod sign_up;
+mod suite;

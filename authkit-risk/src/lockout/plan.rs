@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use authkit_core::{Charge, Charged, MacKey, Settle, Timestamp, codes};
+use authkit_core::{Charge, Charged, MacKey, MethodId, Settle, Timestamp, codes};
 
 use crate::{
     config::{Limit, LockStep, ThrottleConfig},
@@ -72,6 +72,11 @@ impl Plan {
         charges.extend(self.delays(own));
         charges.push(self.rate(limited, now));
         charges
+    }
+
+    /// One credential of one account.
+    pub(crate) fn subject(&self, account: &[u8; 32], method: &MethodId) -> [u8; 32] {
+        self.keys.pseudonym(&[b"subject", account, method.as_str().as_bytes()])
     }
 
     pub(crate) fn group(&self, scope: LockScope, subject: &[u8; 32], place: Place<'_>) -> Group {

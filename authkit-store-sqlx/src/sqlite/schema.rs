@@ -4,9 +4,11 @@ use authkit_core::{Def, StoreError};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
+    catalogue::{Catalogue, Described, Index, Reference, verify},
     ddl::{Planned, history_table, record},
+    effect::{Effect, Named, Standing},
     error::{Fault, commit_error, store_error},
-    migrate::{Catalogue, Content, Described, Index, Record, Reference, next, verify},
+    migrate::{Record, is_left},
     sqlite::{DIALECT, Sqlite},
 };
 
@@ -16,10 +18,10 @@ impl Sqlite {
     /// Where nothing is left, nothing is written: the application needs no right to change tables.
     pub(super) async fn apply(&self, plan: &[Planned]) -> Result<(), StoreError> {
         let mut lease = self.readers.lease().await?;
-        let history = history(lease.connection().await?).await.map_err(store_error)?;
+        let history = history(lease.connection().await?).await?;
         drop(lease);
         for planned in plan {
-            if next(planned, &history)?.is_some() {
+            if is_left(planned, &history)? {
                 self.apply_one(planned).await?;
             }
         }
@@ -27,32 +29,20 @@ impl Sqlite {
     }
 
     async fn apply_one(&self, planned: &Planned) -> Result<(), StoreError> {
-        let refused = |error| match store_error(error) {
-            source @ StoreError::Corrupt(_) => {
-                let (plugin, number) = (planned.plugin, planned.number);
-                Fault::Refused { plugin, number, source: Box::new(source) }.into()
-            }
-            other => other,
-        };
         let mut lease = self.writer.lease().await?;
         let connection = lease.connection().await?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
         // Another node may have been faster.
-        let history = history(&mut transaction).await.map_err(refused)?;
-        let Some(first) = next(planned, &history)? else {
+        if !is_left(planned, &history(&mut transaction).await?)? {
             return Ok(());
-        };
-        run(&mut transaction, history_table(&DIALECT)).await.map_err(refused)?;
-        for change in planned.changes.iter().skip(first) {
-            let there = match change.adds {
-                Some((table, column)) => has_column(&mut transaction, table, column).await.map_err(refused)?,
-                None => false,
-            };
-            if !there {
-                run(&mut transaction, change.text.clone()).await.map_err(refused)?;
-            }
         }
-        run(&mut transaction, record(&DIALECT, planned)).await.map_err(refused)?;
+        make(&mut transaction, planned).await.map_err(|error| match error {
+            StoreError::Corrupt(source) => {
+                let Planned { plugin, number, table, .. } = *planned;
+                Fault::Refused { plugin, number, table, source }.into()
+            }
+            other => other,
+        })?;
         transaction.commit().await.map_err(commit_error)
     }
 
@@ -68,52 +58,75 @@ impl Sqlite {
     }
 }
 
-async fn run(connection: &mut SqliteConnection, text: String) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(AssertSqlSafe(text)).execute(connection).await?;
+/// Runs what is left of a migration and records it, unless something else has one of its names.
+async fn make(connection: &mut SqliteConnection, planned: &Planned) -> Result<(), StoreError> {
+    run(connection, history_table(&DIALECT).text).await?;
+    for change in &planned.changes {
+        if is_undone(connection, &change.effect).await? {
+            run(connection, change.text.clone()).await?;
+        }
+    }
+    for change in &planned.changes {
+        if is_undone(connection, &change.effect).await? {
+            return Err(Fault::Driver("a statement did not do what it says; is there a temporary table?").into());
+        }
+    }
+    run(connection, record(&DIALECT, planned)).await
+}
+
+async fn run(connection: &mut SqliteConnection, text: String) -> Result<(), StoreError> {
+    sqlx::raw_sql(AssertSqlSafe(text)).execute(connection).await.map_err(store_error)?;
     Ok(())
 }
 
-async fn history(connection: &mut SqliteConnection) -> Result<Vec<Record>, sqlx::Error> {
-    if select(connection, "SELECT 1 FROM sqlite_schema WHERE name = ?", "authkit_migrations").await?.is_empty() {
-        return Ok(Vec::new());
+/// Whether a statement is left to run; refused if something else is in its way.
+async fn is_undone(connection: &mut SqliteConnection, effect: &Effect) -> Result<bool, StoreError> {
+    let named = named(connection, effect.name()).await.map_err(store_error)?;
+    let found = catalogue(connection, effect.table()).await.map_err(store_error)?;
+    match effect.standing(named.as_ref(), &found) {
+        Standing::Left => Ok(true),
+        Standing::Done => Ok(false),
+        Standing::Foreign(problem) => Err(effect.in_the_way(problem).into()),
     }
-    let rows = sqlx::query("SELECT plugin, number, checksum, state, position FROM authkit_migrations");
-    let rows = rows.fetch_all(connection).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Record {
-                plugin: row.try_get(0)?,
-                number: row.try_get(1)?,
-                checksum: row.try_get(2)?,
-                state: row.try_get(3)?,
-                position: row.try_get(4)?,
-            })
-        })
-        .collect()
 }
 
-async fn has_column(connection: &mut SqliteConnection, table: &str, column: &str) -> Result<bool, sqlx::Error> {
-    let columns = select(connection, "SELECT name FROM pragma_table_xinfo(?)", table).await?;
-    let names = columns.iter().map(|row| row.try_get::<String, _>(0));
-    Ok(names.collect::<Result<Vec<_>, _>>()?.iter().any(|name| name == column))
+async fn history(connection: &mut SqliteConnection) -> Result<Vec<Record>, StoreError> {
+    if is_undone(connection, &history_table(&DIALECT).effect).await? {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query("SELECT plugin, number, checksum, state FROM authkit_migrations");
+    let rows = rows.fetch_all(connection).await.map_err(store_error)?;
+    let records = rows.iter().map(|row| {
+        Ok(Record {
+            plugin: row.try_get(0)?,
+            number: row.try_get(1)?,
+            checksum: row.try_get(2)?,
+            state: row.try_get(3)?,
+        })
+    });
+    records.collect::<Result<_, _>>().map_err(store_error)
+}
+
+/// What has a name; SQLite does not tell upper from lower case in it, and triggers have a space of their own.
+async fn named(connection: &mut SqliteConnection, name: &str) -> Result<Option<Named>, sqlx::Error> {
+    let text = "SELECT type, tbl_name FROM sqlite_schema WHERE name = ? COLLATE NOCASE AND type <> 'trigger'";
+    let rows = select(connection, text, name).await?;
+    rows.first().map(|row| Ok(Named { kind: row.try_get(0)?, table: row.try_get(1)? })).transpose()
 }
 
 async fn catalogue(connection: &mut SqliteConnection, table: &str) -> Result<Catalogue, sqlx::Error> {
-    let columns = "SELECT name, type, \"notnull\", dflt_value IS NOT NULL OR hidden > 0, pk FROM pragma_table_xinfo(?)";
+    let columns = "SELECT name, type, \"notnull\", CASE hidden WHEN 0 THEN dflt_value ELSE 'generated' END, pk \
+                   FROM pragma_table_xinfo(?)";
     let mut found = Catalogue::default();
     let mut key: Vec<(i64, String)> = Vec::new();
     for row in select(connection, columns, table).await? {
-        let content = match (row.try_get(2)?, row.try_get(3)?) {
-            (false, _) => Content::Nullable,
-            (true, true) => Content::Default,
-            (true, false) => Content::Required,
-        };
         let name: String = row.try_get(0)?;
         let place: i64 = row.try_get(4)?;
         if place > 0 {
             key.push((place, name.clone()));
         }
-        found.columns.push(Described { name, column_type: row.try_get(1)?, content });
+        let (column_type, required, default) = (row.try_get(1)?, row.try_get::<bool, _>(2)?, row.try_get(3)?);
+        found.columns.push(Described { name, column_type, nullable: !required, default });
     }
     key.sort();
     found.key = key.into_iter().map(|(_, name)| name).collect();

@@ -17,8 +17,8 @@ use sqlx::{
 };
 
 use crate::{
-    ddl::expiry_index_name,
     error::{Fault, code, commit_error, store_error},
+    names::expiry_index_name,
     sql::{Bump, Rows, Statement, changed, index_columns},
     sqlite::{
         DIALECT, Sqlite,
@@ -178,8 +178,8 @@ impl<'a> Work<'a> {
                 let row = decode(&self.rows, &self.op.def, &columns, taken.first().ok_or_else(lost)?);
                 row.map(Done::Taken).map_err(Refusal::Unreadable)
             }
-            Write::Purge { index, prefix, except } => {
-                let purged = self.fetch(connection, self.rows.purge(*index, prefix, *except)).await?;
+            Write::Purge { index, prefix, guards } => {
+                let purged = self.fetch(connection, self.rows.purge(*index, prefix, guards)).await?;
                 let ids = purged.iter().map(id).collect::<Result<_, _>>();
                 ids.map(Done::Purged).map_err(Refusal::Unreadable)
             }

@@ -12,26 +12,32 @@ async fn a_batch_dropped_anywhere_is_whole_or_absent_and_the_next_one_lands() {
         let store = place.migrated().await;
         (store, place)
     };
-    let polls = drop_at_every_await(
-        world,
-        async |(store, _)| {
-            store.commit(&SCOPE, &[owner(1, "a"), ticket(1, 1), owner(2, "b")], NOW).await.unwrap();
-        },
-        async |(store, _), output| {
-            // On the writer's connection, so it comes after whatever the dropped commit left behind.
-            store.commit(&SCOPE, &[owner(3, "c"), owner(4, "d")], NOW).await.unwrap();
-            let found = [
-                find(store, &OWNERS, 1).await.is_some(),
-                find(store, &TICKETS, 1).await.is_some(),
-                find(store, &OWNERS, 2).await.is_some(),
-            ];
-            assert!(found == [true; 3] || found == [false; 3], "{found:?}");
-            assert!(output.is_none() || found == [true; 3]);
-            assert!(find(store, &OWNERS, 3).await.is_some());
-        },
-    )
-    .await;
-    assert!(polls > 3, "the commit never waited");
+    // On a busy machine an answer is often there before it is waited for, and the commit has fewer places to be dropped.
+    for _ in 0..50 {
+        let polls = drop_at_every_await(
+            world,
+            async |(store, _)| {
+                store.commit(&SCOPE, &[owner(1, "a"), ticket(1, 1), owner(2, "b")], NOW).await.unwrap();
+            },
+            async |(store, _), output| {
+                // On the writer's connection, so it comes after whatever the dropped commit left behind.
+                store.commit(&SCOPE, &[owner(3, "c"), owner(4, "d")], NOW).await.unwrap();
+                let found = [
+                    find(store, &OWNERS, 1).await.is_some(),
+                    find(store, &TICKETS, 1).await.is_some(),
+                    find(store, &OWNERS, 2).await.is_some(),
+                ];
+                assert!(found == [true; 3] || found == [false; 3], "{found:?}");
+                assert!(output.is_none() || found == [true; 3]);
+                assert!(find(store, &OWNERS, 3).await.is_some());
+            },
+        )
+        .await;
+        if polls > 3 {
+            return;
+        }
+    }
+    panic!("the commit never waited");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,9 +2,9 @@
 
 mod cancellation;
 mod crash;
+mod in_the_way;
 mod migrations;
 mod nodes;
-
 mod secrecy;
 mod tables;
 mod world;

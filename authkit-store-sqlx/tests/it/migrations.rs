@@ -159,7 +159,7 @@ async fn many_nodes_may_migrate_a_new_database_at_once() {
     assert_eq!(applied, 2);
 }
 
-fn grown() -> Vec<Migration> {
+pub(crate) fn grown() -> Vec<Migration> {
     let long = grown_owners().indexes[2].clone();
     let mut short = long.clone();
     short.name = "by_title";
@@ -177,7 +177,7 @@ fn title() -> ColumnDef {
     ColumnDef::new::<String>("title").default("it's \"new\"".to_owned())
 }
 
-fn grown_owners() -> Def {
+pub(crate) fn grown_owners() -> Def {
     let mut def = EntityDef::clone(&OWNERS);
     def.columns.push(title());
     Arc::new(def.index(LONG, &[3], Uniqueness::Shared))

@@ -19,7 +19,7 @@ pub async fn a_failed_batch_leaves_nothing_and_names_op_and_index(store: Arc<dyn
             update(&ACCOUNTS, by_id(id(1)), vec![], vec![Set::To(account::BALANCE, Value::Int(9))]),
             bump(1, "counted").op(),
             bump(2, "new").op(),
-            purge(&ITEMS, item::BY_ACCOUNT, vec![Value::Id(id(2))], None),
+            purge(&ITEMS, item::BY_ACCOUNT, vec![Value::Id(id(2))], vec![]),
             take(&ACCOUNTS, by_id(id(2)), vec![]),
         ]
     };
@@ -71,7 +71,7 @@ pub async fn every_op_reports_what_it_did(store: Arc<dyn Store>) {
             update(&ACCOUNTS, by_id(id(1)), vec![], vec![Set::Add(account::BALANCE, 5)]),
             ensure(&ACCOUNTS, by_id(id(1)), vec![]),
             take(&ACCOUNTS, by_id(id(2)), vec![]),
-            purge(&ITEMS, item::BY_ACCOUNT, vec![Value::Id(id(1))], None),
+            purge(&ITEMS, item::BY_ACCOUNT, vec![Value::Id(id(1))], vec![]),
             Bump { by: 7, ..bump(1, "key") }.op(),
         ])
         .await;

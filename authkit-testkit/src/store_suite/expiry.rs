@@ -49,7 +49,7 @@ pub async fn an_expired_row_satisfies_no_guard(store: Arc<dyn Store>) {
     ] {
         lost(world.commit(&[op]).await, 0, "clause 5: an expired row satisfies no guard");
     }
-    let done = world.write([purge(&ACCOUNTS, BY_NAME, vec![text("account 1")], None)]).await;
+    let done = world.write([purge(&ACCOUNTS, BY_NAME, vec![text("account 1")], vec![])]).await;
     assert_eq!(done, [Done::Purged(vec![])], "clause 5: a purge does not return it");
 }
 

@@ -152,7 +152,7 @@ pub async fn ensure_holds_against_a_racing_purge(store: Arc<dyn Store>) {
                 let ops = if n == 0 {
                     let set = vec![Set::To(BALANCE, Value::Int(1))];
                     let prefix = vec![Value::Id(id(round))];
-                    [update(&ACCOUNTS, owner, zero, set), purge(&ITEMS, item::BY_ACCOUNT, prefix, None)]
+                    [update(&ACCOUNTS, owner, zero, set), purge(&ITEMS, item::BY_ACCOUNT, prefix, vec![])]
                 } else {
                     [ensure(&ACCOUNTS, owner, zero), item(round * 10 + n, round, None, 0)]
                 };

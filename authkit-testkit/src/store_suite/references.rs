@@ -24,7 +24,7 @@ pub async fn removing_a_parent_removes_what_refers_to_it(store: Arc<dyn Store>) 
     let world = World::new(store).await;
     let removals: [fn() -> Op; 2] = [
         || take(&ACCOUNTS, by_id(id(1)), vec![]),
-        || purge(&ACCOUNTS, account::BY_NAME, vec![Value::Text("account 1".to_owned())], None),
+        || purge(&ACCOUNTS, account::BY_NAME, vec![Value::Text("account 1".to_owned())], vec![]),
     ];
     for removal in removals {
         world.write([account(1).insert(), account(2).insert(), item(1, 1, None, 0), item(2, 1, None, 0)]).await;

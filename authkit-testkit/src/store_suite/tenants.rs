@@ -61,8 +61,8 @@ pub async fn no_write_reaches_another_tenant(store: Arc<dyn Store>) {
     }
     let done = b
         .write([
-            purge(&ITEMS, item::BY_ACCOUNT, vec![Value::Id(id(1))], None),
-            purge(&ACCOUNTS, 0, vec![Value::Id(id(1))], None),
+            purge(&ITEMS, item::BY_ACCOUNT, vec![Value::Id(id(1))], vec![]),
+            purge(&ACCOUNTS, 0, vec![Value::Id(id(1))], vec![]),
             bump(1, "key").op(),
             Account { balance: 5, ..account(1) }.insert(),
             item(1, 1, None, 0),
@@ -132,7 +132,7 @@ pub async fn rows_of_tenants_are_not_reached_with_the_global_scope(store: Arc<dy
         let result = global.commit(&[op]).await;
         assert!(result.is_err(), "clause 6: not by a write: {result:?}");
     }
-    global.commit(&[purge(&ACCOUNTS, 0, vec![Value::Id(id(1))], None)]).await.ok();
+    global.commit(&[purge(&ACCOUNTS, 0, vec![Value::Id(id(1))], vec![])]).await.ok();
     for world in [world, default] {
         let balance = world.value(&ACCOUNTS, id(1), BALANCE).await;
         assert_eq!(balance, Some(Value::Int(0)), "clause 6: the rows of tenants are as they were");

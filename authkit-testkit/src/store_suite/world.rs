@@ -312,8 +312,8 @@ pub(crate) fn ensure(def: &Def, at: Lookup, guards: Vec<Guard>) -> Op {
     Op { def: def.clone(), write: Write::Ensure { at, guards } }
 }
 
-pub(crate) fn purge(def: &Def, index: usize, prefix: Vec<Value>, except: Option<Id>) -> Op {
-    Op { def: def.clone(), write: Write::Purge { index, prefix, except } }
+pub(crate) fn purge(def: &Def, index: usize, prefix: Vec<Value>, guards: Vec<Guard>) -> Op {
+    Op { def: def.clone(), write: Write::Purge { index, prefix, guards } }
 }
 
 /// All rows under a prefix, ascending, to be changed by struct update.

@@ -3,11 +3,15 @@
 #![expect(clippy::expect_used, reason = "it is part of tests, which end where something is not as expected")]
 
 mod browser;
+mod demand;
+pub mod guides;
+pub mod proofs;
 mod world;
 
 pub use crate::{
     browser::{Answer, Browser, change},
-    world::{Backend, World, WorldBuilder},
+    demand::Demand,
+    world::{Backend, World, WorldBuilder, keys},
 };
 
 /// A password that the policy accepts.

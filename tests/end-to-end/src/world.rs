@@ -10,7 +10,8 @@ use std::{
 
 use authkit_account::Accounts;
 use authkit_core::{
-    AuthManager, Builder, Client, KeyRing, Plugin, PrincipalId, RequestContext, Store, TenantId, Timestamp,
+    AuditEvent, AuthManager, Builder, Client, KeyRing, Manifest, Plugin, PrincipalId, Problem, Registrar,
+    RequestContext, Store, TenantId, Timestamp,
 };
 use authkit_password::Passwords;
 use authkit_risk::Throttle;
@@ -47,6 +48,7 @@ pub struct World {
     /// What was sent to people.
     pub mailbox: Mailbox,
     pub(crate) router: Router,
+    rng: SeededRng,
     clients: AtomicU32,
     directory: Option<TempDir>,
 }
@@ -57,14 +59,31 @@ pub struct World {
 pub struct WorldBuilder {
     backend: Backend,
     builder: Builder,
-    accounts: Accounts,
+    store: Option<Faulty<dyn Store>>,
+    accounts: Option<Accounts>,
     throttle: Option<Throttle>,
     routes: Router,
     passwords: Passwords,
+    crashed: Option<World>,
+    events: Manifest,
+}
+
+/// The events that a test records by itself.
+struct Events(Manifest);
+
+impl Plugin for Events {
+    fn manifest(&self) -> Manifest {
+        self.0.clone()
+    }
+
+    fn register(&self, _: &mut Registrar<'_>) -> Result<(), Problem> {
+        Ok(())
+    }
 }
 
 /// The key ring of every test: fixed, so that runs are alike.
-fn keys() -> KeyRing {
+#[must_use]
+pub fn keys() -> KeyRing {
     let secret = std::array::from_fn(|at| (at as u8).wrapping_mul(29).wrapping_add(7));
     KeyRing::new([secret]).expect("a good key")
 }
@@ -84,10 +103,13 @@ impl World {
         WorldBuilder {
             backend,
             builder: AuthManager::builder(),
-            accounts: Accounts::default(),
+            store: None,
+            accounts: Some(Accounts::default()),
             throttle: None,
             routes: Router::new(),
             passwords: Passwords::default().dangerously_weak_hashing(),
+            crashed: None,
+            events: Manifest::new("tests", "0.1.0"),
         }
     }
 
@@ -155,6 +177,15 @@ impl World {
     ///
     /// If the store cannot be read.
     pub async fn rows(&self, table: &str, index: &str) -> Vec<JsonValue> {
+        self.rows_in(self.store.inner().as_ref(), table, index).await
+    }
+
+    /// As [`World::rows`], of a table that lives in this store.
+    ///
+    /// # Panics
+    ///
+    /// If the store cannot be read.
+    pub async fn rows_in(&self, store: &dyn Store, table: &str, index: &str) -> Vec<JsonValue> {
         use authkit_core::{Direction, Query, Scope, Shape, Value};
         let defs = self.auth.entities();
         let def = defs.iter().find(|def| def.table == table).expect("a table of that name");
@@ -171,7 +202,7 @@ impl World {
             limit: 100_000,
             now: authkit_core::Clock::now(&self.clock),
         };
-        let rows = self.store.inner().query(&Scope::Tenant(TenantId::DEFAULT), &query).await.expect("rows");
+        let rows = store.query(&Scope::Tenant(TenantId::DEFAULT), &query).await.expect("rows");
         let shown = |value: &Value| match value {
             Value::Null => JsonValue::Null,
             Value::Bool(b) => json!(b),
@@ -201,6 +232,12 @@ pub(crate) fn credentials(identifier: &str, password: &str) -> JsonValue {
 }
 
 impl WorldBuilder {
+    /// Declares an event that the test records by itself.
+    pub fn event<E: AuditEvent>(mut self) -> Self {
+        self.events = self.events.event::<E>();
+        self
+    }
+
     /// Adds a plugin.
     pub fn plugin(mut self, plugin: impl Plugin) -> Self {
         self.builder = self.builder.plugin(plugin);
@@ -209,7 +246,25 @@ impl WorldBuilder {
 
     /// Replaces the accounts.
     pub fn accounts(mut self, accounts: Accounts) -> Self {
-        self.accounts = accounts;
+        self.accounts = Some(accounts);
+        self
+    }
+
+    /// Leaves the accounts out: a plugin of the test finds the principals.
+    pub fn without_accounts(mut self) -> Self {
+        self.accounts = None;
+        self
+    }
+
+    /// Runs over this store, which the test or another application may share.
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(Faulty::over(store));
+        self
+    }
+
+    /// Keeps these tables in another store.
+    pub fn route(mut self, tables: impl IntoIterator<Item = &'static str>, store: impl Store) -> Self {
+        self.builder = self.builder.route(tables, store);
         self
     }
 
@@ -231,42 +286,57 @@ impl WorldBuilder {
         self
     }
 
+    /// Starts again after a crash: everything is built anew over the store, the time and the mailbox of that world.
+    pub fn after(mut self, crashed: World) -> Self {
+        self.store = Some(crashed.store.clone());
+        self.crashed = Some(crashed);
+        self
+    }
+
     /// Builds and migrates the application.
     ///
     /// # Panics
     ///
     /// If it cannot be built.
     pub async fn build(self) -> World {
-        let (store, directory): (Arc<dyn Store>, _) = match self.backend {
-            Backend::Memory => (Arc::new(MemoryStore::new()), None),
-            Backend::Sqlite => {
+        let (store, directory) = match (self.store, self.backend) {
+            (Some(store), _) => (store, None),
+            (None, Backend::Memory) => (Faulty::over(Arc::new(MemoryStore::new()) as Arc<dyn Store>), None),
+            (None, Backend::Sqlite) => {
                 let directory = tempfile::tempdir().expect("a directory");
                 let url = format!("sqlite://{}?mode=rwc", directory.path().join("test.db").display());
                 let store = SqlxStore::connect(&url).await.expect("a database");
-                (Arc::new(store), Some(directory))
+                (Faulty::over(Arc::new(store) as Arc<dyn Store>), Some(directory))
             }
         };
-        let store = Faulty::over(store);
-        let clock = TestClock::new(Timestamp::from_millis(1_800_000_000_000));
-        let mailbox = Mailbox::new();
+        let (clock, mailbox, rng, directory) = match self.crashed {
+            Some(World { clock, mailbox, rng, directory, .. }) => (clock, mailbox, rng, directory),
+            None => {
+                let clock = TestClock::new(Timestamp::from_millis(1_800_000_000_000));
+                (clock, Mailbox::new(), SeededRng::new(7), directory)
+            }
+        };
         let mut builder = self
             .builder
             .public_url("http://localhost:3000")
             .keys(keys())
             .store(store.clone())
             .clock(clock.clone())
-            .rng(SeededRng::new(7))
+            .rng(rng.clone())
             .notifier(mailbox.clone())
-            .plugin(self.accounts)
+            .plugin(Events(self.events))
             .plugin(Sessions::opaque())
             .plugin(self.passwords)
             .plugin(TestSignIn::default());
+        if let Some(accounts) = self.accounts {
+            builder = builder.plugin(accounts);
+        }
         if let Some(throttle) = self.throttle {
             builder = builder.plugin(throttle);
         }
         let auth = builder.build().expect("a complete setup");
         auth.migrate().await.expect("migrations");
         let router = self.routes.merge(authkit_axum::router(&auth)).layer(authkit_axum::layer(&auth));
-        World { auth, store, clock, mailbox, router, clients: AtomicU32::new(1), directory }
+        World { auth, store, clock, mailbox, router, rng, clients: AtomicU32::new(1), directory }
     }
 }

@@ -157,7 +157,7 @@ on_each_store! {
     }
 
     async fn a_proof_counts_no_more_once_the_credential_changed(backend) {
-        let world = World::new(backend).await;
+        let world = World::builder(backend).event::<Exported>().build().await;
         let id = world.sign_up("ada@example.com").await;
         let token = world.signed_in("ada@example.com").await.cookies["authkit_session"].clone();
         let thief = session_of(&world, &token).await;
@@ -170,11 +170,11 @@ on_each_store! {
         let mut batch = Batch::new(&cx);
         let principal = proof.spend(&mut batch);
         let act = cx.commit(Exported { principal: principal.id }, batch).await;
-        assert!(act.is_err(), "a proof of the old password, in a session that is dead");
+        assert_eq!(*act.unwrap_err().code(), codes::CONFLICT, "a proof of the old password, in a session that is dead");
     }
 
     async fn a_proof_counts_no_more_once_the_principal_is_disabled(backend) {
-        let world = World::new(backend).await;
+        let world = World::builder(backend).event::<Exported>().build().await;
         let id = world.sign_up("ada@example.com").await;
         let token = world.signed_in("ada@example.com").await.cookies["authkit_session"].clone();
         let session = session_of(&world, &token).await;
@@ -184,7 +184,7 @@ on_each_store! {
         let mut batch = Batch::new(&cx);
         let principal = proof.spend(&mut batch);
         let act = cx.commit(Exported { principal: principal.id }, batch).await;
-        assert!(act.is_err(), "an act of somebody who was shut out");
+        assert_eq!(*act.unwrap_err().code(), codes::CONFLICT, "an act of somebody who was shut out");
     }
 
     async fn a_permission_does_not_outlive_the_password_it_was_given_for(backend) {
@@ -300,7 +300,8 @@ on_each_store! {
     }
 
     async fn a_node_that_does_not_know_a_factor_lets_nobody_enrol_another(backend) {
-        let world = World::builder(backend).plugin(SecondFactor).plugin(DemandSecondFactor).build().await;
+        let world = World::builder(backend).event::<Exported>().plugin(SecondFactor).plugin(DemandSecondFactor);
+        let world = world.build().await;
         let id = world.sign_up("ada@example.com").await;
         // Written by another node, which has the plugin: a rolling upgrade, or a configuration that differs.
         let cx = world.cx();

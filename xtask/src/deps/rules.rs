@@ -13,12 +13,12 @@ const ALLOWED_IN_TESTS: &[&str] = &["authkit-core", "authkit-store-memory", "aut
 
 /// Returns every use of one workspace crate by another that is not allowed.
 ///
-/// Packages whose name does not begin with `authkit-` are where plugins meet, and may use all.
+/// What strangers write is held to the rules of our own crates. Other packages are where plugins meet, and may use all.
 pub(super) fn import_violations(packages: &[Package]) -> Vec<String> {
     let ours: BTreeSet<&str> = packages.iter().map(|package| package.name.as_str()).collect();
     let mut violations = Vec::new();
 
-    for package in packages.iter().filter(|package| package.name.starts_with("authkit-")) {
+    for package in packages.iter().filter(|package| is_bound(&package.name)) {
         for dependency in &package.dependencies {
             if ours.contains(dependency.name.as_str()) && !is_allowed(&package.name, dependency) {
                 violations.push(violation(&package.name, dependency));
@@ -39,6 +39,10 @@ pub(super) fn core_tree_violations(tree: &str) -> Vec<String> {
 pub(super) fn inherits_lints(manifest: &str) -> bool {
     let lines: Vec<&str> = manifest.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     lines.windows(2).any(|pair| pair == ["[lints]", "workspace = true"])
+}
+
+fn is_bound(package: &str) -> bool {
+    package.starts_with("authkit-") || package.starts_with("third-party-")
 }
 
 fn is_allowed(user: &str, dependency: &Dependency) -> bool {
@@ -73,6 +77,7 @@ mod tests {
     #[test]
     fn each_crate_may_use_what_its_ring_allows() {
         for (user, used, kind) in [
+            ("third-party-store", "authkit-core", Normal),
             ("authkit-core", "authkit-derive", Normal),
             ("authkit-core", "authkit-testkit", Development),
             ("authkit-password", "authkit-core", Normal),

@@ -1,4 +1,13 @@
-//! `build()` reports everything at once, and the order of registration means nothing.
+//! What `build()` says about every wrong setup, word for word, and that the order of registration means nothing.
+
+mod order;
+mod parts;
+mod paths;
+mod routing;
+mod schema;
+mod settings;
+mod setup;
+mod together;
 
 use authkit_account::Accounts;
 use authkit_core::{AuthManager, Builder, KeyRing, Manifest, Plugin, Problem, Registrar};
@@ -6,114 +15,88 @@ use authkit_password::Passwords;
 use authkit_risk::Throttle;
 use authkit_session::Sessions;
 use authkit_store_memory::MemoryStore;
-use serde_json::json;
 
 fn keys() -> KeyRing {
     KeyRing::new([std::array::from_fn(|at| at as u8 * 3)]).unwrap()
 }
 
+/// Everything that is no plugin.
+fn bare() -> Builder {
+    AuthManager::builder().public_url("http://localhost:1").keys(keys()).store(MemoryStore::new())
+}
+
+/// Every plugin that a setup needs.
+fn plugins(builder: Builder) -> Builder {
+    builder.plugin(Accounts::default()).plugin(Sessions::opaque()).plugin(passwords()).plugin(Throttle::default())
+}
+
+/// A setup without a problem.
+pub(super) fn complete() -> Builder {
+    plugins(bare())
+}
+
+fn passwords() -> Passwords {
+    Passwords::default().threads(1).dangerously_weak_hashing()
+}
+
 fn problems(builder: Builder) -> Vec<String> {
-    let error = builder.build().expect_err("an incomplete setup");
+    let error = builder.build().expect_err("a wrong setup");
+    assert!(error.problems.is_sorted(), "{error}");
     error.problems.iter().map(ToString::to_string).collect()
 }
 
-#[test]
-fn an_empty_setup_says_everything_that_is_missing() {
-    let said = problems(AuthManager::builder());
-    for part in ["public_url", "keys", "store"] {
-        assert!(said.iter().any(|problem| problem.contains(part)), "{part}: {said:?}");
+/// These problems, and no others.
+#[track_caller]
+fn refused<const N: usize>(builder: Builder, expected: [&str; N]) {
+    assert_eq!(problems(builder), expected);
+}
+
+/// A plugin that declares and registers whatever a test wants.
+pub(super) struct Odd {
+    manifest: Manifest,
+    register: Box<Register>,
+}
+
+type Register = dyn Fn(&mut Registrar<'_>) -> Result<(), Problem> + Send + Sync;
+
+impl Odd {
+    pub(super) fn declaring(manifest: Manifest) -> Self {
+        Self { manifest, register: Box::new(|_| Ok(())) }
+    }
+
+    pub(super) fn adding(id: &'static str, add: impl Fn(&mut Registrar<'_>) + Send + Sync + 'static) -> Self {
+        let register = Box::new(move |registrar: &mut Registrar<'_>| {
+            add(registrar);
+            Ok(())
+        });
+        Self { manifest: Manifest::new(id, "0.1.0"), register }
+    }
+
+    fn trying(id: &'static str, register: fn(&mut Registrar<'_>) -> Result<(), Problem>) -> Self {
+        Self::declaring(Manifest::new(id, "0.1.0")).tries(register)
+    }
+
+    pub(super) fn tries(self, register: fn(&mut Registrar<'_>) -> Result<(), Problem>) -> Self {
+        Self { register: Box::new(register), ..self }
     }
 }
 
-#[test]
-fn a_setup_without_plugins_says_which_roles_are_open() {
-    let builder = AuthManager::builder().public_url("http://localhost:1").keys(keys()).store(MemoryStore::new());
-    let said = problems(builder).join("\n");
-    for part in ["authkit-account", "authkit-session", "authkit-password"] {
-        assert!(said.contains(part), "{part}: {said}");
-    }
-}
-
-#[test]
-fn an_open_address_is_refused_and_so_is_a_development_key_for_it() {
-    let directory = tempfile::tempdir().unwrap();
-    let file = KeyRing::dev_file(directory.path().join("key")).unwrap();
-    let said = problems(AuthManager::builder().public_url("http://example.com").keys(file.clone()));
-    assert!(said.iter().any(|problem| problem.contains("not https")), "{said:?}");
-    let said = problems(AuthManager::builder().public_url("https://example.com").keys(file));
-    assert!(said.iter().any(|problem| problem.contains("development key")), "{said:?}");
-}
-
-#[test]
-fn a_plugin_that_is_added_twice_is_named() {
-    let said = problems(complete().plugin(Sessions::opaque())).join("\n");
-    assert!(said.contains("the plugin session is declared more than once"), "{said}");
-    assert!(said.contains("auth_sessions"), "{said}");
-}
-
-#[test]
-fn unknown_sections_and_keys_of_the_configuration_are_refused() {
-    let config = json!({ "passwrd": {}, "session": { "idle": 3600, "idel": 1 } });
-    let said = problems(complete().config(config)).join("\n");
-    assert!(said.contains("[passwrd]"), "{said}");
-    assert!(said.contains("session.idel"), "{said}");
-    let said = problems(complete().config(json!({ "session": { "idle": 5 } }))).join("\n");
-    assert!(said.contains("idle has to be at least 60 seconds"), "{said}");
-    assert!(complete().config(json!({ "session": { "idle": 3600 } })).build().is_ok());
-}
-
-struct Needy;
-
-impl Plugin for Needy {
+impl Plugin for Odd {
     fn manifest(&self) -> Manifest {
-        Manifest::new("needy", "0.1.0")
+        self.manifest.clone()
     }
 
     fn register(&self, registrar: &mut Registrar<'_>) -> Result<(), Problem> {
-        registrar.require::<Self>();
-        Ok(())
+        (self.register)(registrar)
     }
 }
 
-#[test]
-fn a_capability_that_nobody_provides_is_named() {
-    let said = problems(complete().plugin(Needy)).join("\n");
-    assert!(said.contains("needy: needs") && said.contains("Needy"), "{said}");
+/// A setup that would have no problem without this plugin.
+fn with(plugin: Odd) -> Builder {
+    complete().plugin(plugin)
 }
 
-fn complete() -> Builder {
-    assemble(&[0, 1, 2, 3])
-}
-
-fn assemble(order: &[usize]) -> Builder {
-    let builder = AuthManager::builder().public_url("http://localhost:1").keys(keys()).store(MemoryStore::new());
-    order.iter().fold(builder, |builder, which| match which {
-        0 => builder.plugin(Accounts::default()),
-        1 => builder.plugin(Sessions::opaque()),
-        2 => builder.plugin(Passwords::default().dangerously_weak_hashing()),
-        _ => builder.plugin(Throttle::default()),
-    })
-}
-
-#[test]
-fn every_order_of_registration_builds_the_same() {
-    let fingerprint = |order: &[usize]| {
-        let auth = assemble(order).build().unwrap();
-        let routes: Vec<String> = auth.operations().iter().map(|o| format!("{o:?} {:?}", o.access)).collect();
-        let steps: Vec<String> = auth.migrations().iter().map(authkit_core::Migration::checksum).collect();
-        (routes, steps, format!("{:?}", auth.entities()))
-    };
-    let first = fingerprint(&[0, 1, 2, 3]);
-    for a in 0..4 {
-        for b in 0..4 {
-            for c in 0..4 {
-                for d in 0..4 {
-                    let order = [a, b, c, d];
-                    if (0..4).all(|n| order.contains(&n)) {
-                        assert_eq!(fingerprint(&order), first, "{order:?}");
-                    }
-                }
-            }
-        }
-    }
+/// A setup in which two plugins add the same.
+fn twice(add: fn(&mut Registrar<'_>)) -> Builder {
+    complete().plugin(Odd::adding("one", add)).plugin(Odd::adding("other", add))
 }

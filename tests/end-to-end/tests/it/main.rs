@@ -13,6 +13,7 @@ mod drops;
 mod enumeration;
 mod faults;
 mod flows;
+mod holes;
 mod input;
 mod limits;
 mod races;

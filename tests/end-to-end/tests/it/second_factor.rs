@@ -48,7 +48,7 @@ pub(crate) struct CodeResponse {
 
 impl Plugin for SecondFactor {
     fn manifest(&self) -> Manifest {
-        Manifest::new("code", "0.1.0").creates::<CodeRow>()
+        Manifest::new("code", "0.1.0").creates::<CodeRow>().event::<Swapped>()
     }
 
     fn register(&self, registrar: &mut Registrar<'_>) -> Result<(), Problem> {
@@ -134,8 +134,8 @@ impl Enroller for CodeEnroller {
     type State = Drawn;
     type Response = CodeResponse;
 
-    fn method(&self) -> MethodId {
-        METHOD
+    fn ability(&self) -> Ability {
+        Ability::new(METHOD, Factors::POSSESSION)
     }
 
     async fn begin(&self, cx: &mut StepContext<'_>, _: Option<()>) -> Result<Prompt<Drawn>, AuthError> {

@@ -14,7 +14,7 @@ fn other() -> TenantId {
 async fn neighbour(world: &World) -> (Principal, String, String) {
     let cx = world.cx_of(other());
     let sign_up = SignUp {
-        kind: PrincipalKind::Human,
+        principal: Principal::new(&cx, PrincipalKind::Human),
         identifiers: vec![cx.identifier("ada@example.com").unwrap()],
         method: PASSWORD_METHOD,
         response: json!({ "password": PASSWORD }),
