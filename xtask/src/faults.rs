@@ -98,7 +98,13 @@ impl Copy {
         if self.root.exists() {
             fs::remove_dir_all(&self.root).with_context(|| format!("{} cannot be removed", self.root.display()))?;
         }
-        copy(from, &self.root)
+        copy(from, &self.root)?;
+        // The run before may have built these with a fault in them.
+        for file in FAULTS.iter().flat_map(|fault| fault.edits).map(|edit| self.root.join(edit.file)) {
+            let text = fs::read_to_string(&file).with_context(|| format!("{} cannot be read", file.display()))?;
+            fs::write(&file, text)?;
+        }
+        Ok(())
     }
 
     /// Runs the simulation with a fault, and takes the fault out again.

@@ -260,9 +260,6 @@ impl RequestContext {
             batch.absorb(applied);
         }
         self.settle(step, batch);
-        // As the commit leaves it.
-        let raised = i64::from(!proved.effects.is_empty());
-        proved.principal.epoch = proved.principal.epoch.saturating_add(raised);
         Ok(())
     }
 
@@ -344,7 +341,7 @@ impl RequestContext {
         action: String,
     ) -> Result<Progress, AuthError> {
         self.conclude(&step, &mut proved)?;
-        let Proved { principal, evidence, mut batch, .. } = proved;
+        let Proved { principal, evidence, effects, mut batch, .. } = proved;
         self.after_issue(&step, &principal, &evidence, &mut batch).await?;
         let secret = batch.secret(self);
         let grant = ActionGrant {
@@ -353,7 +350,8 @@ impl RequestContext {
             principal_id: principal.id,
             session_id: session,
             action: action.clone(),
-            epoch: principal.epoch,
+            // Effects raise the epoch in this very commit.
+            epoch: principal.epoch.saturating_add(i64::from(!effects.is_empty())),
             expires_at: self.now().plus(GRANT_LIFE),
         };
         let id = grant.id;

@@ -109,10 +109,11 @@ pub(super) const FAULTS: &[Fault] = faults! {
         "self.clauses.extend(other.clauses);" => "self.clauses = other.clauses;";
     "two proofs by one method are two factors" breaks "I1":
         "authkit-core/src/evidence.rs",
-        "any = true;" => "if any {\n            factors = Factors::KNOWLEDGE.and(Factors::POSSESSION);\n        }\n        any = true;";
+        "let factors = kinds(evidence.clone());" =>
+        "let two = evidence.clone().into_iter().count() > 1;\n    let factors = if two { Factors::KNOWLEDGE.and(Factors::POSSESSION) } else { kinds(evidence.clone()) };";
     "a method may be set up before what is held is proved" breaks "I1":
         "authkit-core/src/pipeline/decision.rs",
-        "&& proven.contains(held)" => "";
+        "if !reachable && proven != Factors::NONE && proven.contains(held) {" => "if proven != Factors::NONE {";
     "sessions_from is not raised" breaks "I3":
         "authkit-core/src/principal.rs",
         "changes.push(PrincipalRow::sessions_from.set(next));" => "";
