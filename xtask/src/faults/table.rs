@@ -110,7 +110,10 @@ pub(super) const FAULTS: &[Fault] = faults! {
     "two proofs by one method are two factors" breaks "I1":
         "authkit-core/src/evidence.rs",
         "let factors = kinds(evidence.clone());" =>
-        "let two = evidence.clone().into_iter().count() > 1;\n    let factors = if two { Factors::KNOWLEDGE.and(Factors::POSSESSION) } else { kinds(evidence.clone()) };";
+        "let several = evidence.clone().into_iter().count() > 1;\n    let factors = if several { Factors::KNOWLEDGE.and(Factors::POSSESSION) } else { kinds(evidence.clone()) };";
+    "a method may be set up before what is held is proved" breaks "I1":
+        "authkit-core/src/pipeline/decision.rs",
+        "if !reachable && proven != Factors::NONE && proven.contains(held) {" => "if !reachable {";
     "sessions_from is not raised" breaks "I3":
         "authkit-core/src/principal.rs",
         "changes.push(PrincipalRow::sessions_from.set(next));" => "";
