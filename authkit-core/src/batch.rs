@@ -211,7 +211,9 @@ impl Batch {
     }
 
     /// Adds what another batch of the same request was to write, with its secrets left out.
-    pub(crate) fn absorb(&mut self, other: Self) {
+    ///
+    /// A batch of another tenant makes the whole fail when it is committed.
+    pub fn absorb(&mut self, other: Self) {
         if other.tenant != self.tenant {
             // Refused when it is committed.
             self.tenant = None;
@@ -493,7 +495,7 @@ impl RequestContext {
             }
         };
         let receipt: Receipt<Issue> = self.commit(event, batch).await?.retype();
-        self.engine.tokens.mint(&new, &receipt)
+        self.engine.tokens.mint(self, &new, &receipt).await
     }
 
     /// A batch belongs to the tenant for which it was begun.

@@ -15,6 +15,7 @@ use self::check::{Problems, check_names, check_parts, check_schema, check_store,
 use crate::{
     audit::{AuditLog, AuditRecord, Subscribers, TurnedAway, deliveries},
     collection::{Collection, Table},
+    commands,
     engine::Engine,
     entity::{Def, Entity},
     error, event,
@@ -27,6 +28,7 @@ use crate::{
     outbox::{NOTICES, NoticeDelivery, Outbox, OutboxRow},
     plugin::{Manifest, Parts, Plugin, Problem, Registrar},
     principal::{Enrolment, IdentifierKinds, PrincipalRow, Spine},
+    public_url::PublicUrl,
     route::{self, ErrandDelivery, Route},
     schema::Migration,
     secret::TokenKind,
@@ -193,8 +195,9 @@ impl Builder {
         };
         tables.extend(routes.0.iter().flat_map(routed));
         let own = OwnTables(&tables);
-        let (mut parts, registered) = self.register(&manifests, &tables, &keys, &mut problems);
+        let (mut parts, registered) = self.register(&manifests, &tables, &keys, public_url.as_ref(), &mut problems);
         parts.operations.extend(operations::all().into_iter().map(|operation| (CORE, operation)));
+        parts.commands.extend(commands::all().into_iter().map(|command| (CORE, command)));
         let main = defs.iter().filter(|def| routes.of(def.table).is_none()).map(|def| (def, &store));
         let routed = routes.0.iter().flat_map(|route| route.defs.iter().map(|def| (def, &route.store)));
         let expiring = main.chain(routed).filter(|(def, _)| def.expiry.is_some());
@@ -261,6 +264,8 @@ impl Builder {
             keys,
             store,
             routes,
+            migrations: manifests.into_iter().flat_map(|manifest| manifest.migrations).collect(),
+            defs,
             spine,
             flows,
             grants,
@@ -284,14 +289,16 @@ impl Builder {
             verifiers: parts.verifiers.into_iter().map(|(_, method, verifier)| (method, verifier)).collect(),
             machines: parts.machines.into_iter().map(|(_, method, verifier)| (method, verifier)).collect(),
             enrollers: parts.enrollers.into_iter().map(|(_, method, enroller)| (method, enroller)).collect(),
+            importers: parts.importers.into_iter().map(|(_, method, importer)| (method, importer)).collect(),
             stages,
             jobs,
             capabilities,
         };
         let mut operations: Vec<_> = parts.operations.into_iter().map(|(_, operation)| operation).collect();
         operations.sort_by_key(|operation| (operation.path, operation.method));
-        let migrations = manifests.into_iter().flat_map(|manifest| manifest.migrations).collect();
-        let whole = Whole { engine: Arc::new(engine), public_url, prefix: self.prefix, operations, migrations, defs };
+        let mut commands: Vec<_> = parts.commands.into_iter().map(|(_, command)| command).collect();
+        commands.sort_by_key(|command| command.name);
+        let whole = Whole { engine: Arc::new(engine), public_url, prefix: self.prefix, operations, commands };
         Ok(AuthManager { parts: Arc::new(whole) })
     }
 
@@ -301,6 +308,7 @@ impl Builder {
         manifests: &[Manifest],
         tables: &BTreeMap<&'static str, Arc<Table>>,
         keys: &KeyRing,
+        public_url: Option<&PublicUrl>,
         problems: &mut Problems,
     ) -> (Parts, bool) {
         let (mut parts, mut complete) = (Parts::default(), true);
@@ -315,6 +323,7 @@ impl Builder {
                 tables,
                 principals: &principals,
                 keys: keys.of(manifest.id),
+                public_url,
                 section: self.config.get(manifest.id),
                 parts: &mut parts,
             };

@@ -193,7 +193,9 @@ impl<E: Entity> Collection<E> {
     fn seal_context(&self, cx: &RequestContext, column: usize, row: E::Id) -> Vec<u8> {
         let def = &self.table.def;
         let column = def.columns.get(column).map_or("", |c| c.name);
-        let (tenant, row): (Id, Id) = (cx.tenant().into(), row.into());
+        // Rows of global entities are of all tenants.
+        let tenant = if def.reach == Reach::Global { TenantId::DEFAULT } else { cx.tenant() };
+        let (tenant, row): (Id, Id) = (tenant.into(), row.into());
         [def.table.as_bytes(), b".", column.as_bytes(), b"\0", tenant.as_bytes(), row.as_bytes()].concat()
     }
 }

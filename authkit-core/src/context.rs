@@ -28,6 +28,10 @@ pub struct Client {
     pub request_id: Option<String>,
     /// The marks that earlier responses left on this device, as they came back; see [`Mark`](crate::Mark).
     pub device: Option<SecretText>,
+    /// Whether it keeps its tokens itself and shows one in a header; otherwise a browser keeps a cookie for it.
+    pub bearer: bool,
+    /// The refresh token that a browser keeps for it.
+    pub refresh: Option<SecretText>,
 }
 
 impl Client {
@@ -56,6 +60,20 @@ impl Client {
     #[must_use]
     pub fn device(mut self, mark: SecretText) -> Self {
         self.device = Some(mark);
+        self
+    }
+
+    /// Says that it keeps its tokens itself and shows one in a header.
+    #[must_use]
+    pub const fn bearer(mut self) -> Self {
+        self.bearer = true;
+        self
+    }
+
+    /// Hands in the refresh token that a browser keeps for it.
+    #[must_use]
+    pub fn refresh(mut self, token: SecretText) -> Self {
+        self.refresh = Some(token);
         self
     }
 
@@ -97,6 +115,7 @@ pub struct RequestContext {
     tenant: TenantId,
     client: Client,
     actor: Option<PrincipalId>,
+    remember: bool,
     now: Timestamp,
 }
 
@@ -106,7 +125,7 @@ impl RequestContext {
         if client.request_id.is_none() {
             client.request_id = Some(engine.ids.draw(now, engine.rng.as_ref()).to_string());
         }
-        Self { engine, tenant, client, actor: None, now }
+        Self { engine, tenant, client, actor: None, remember: false, now }
     }
 
     /// The tenant whose rows this request may reach.
@@ -132,6 +151,17 @@ impl RequestContext {
     #[must_use]
     pub const fn actor(&self) -> Option<PrincipalId> {
         self.actor
+    }
+
+    /// Says that the client asks to be remembered for longer than usual; a session store may grant it.
+    #[must_use]
+    pub const fn remembering(mut self) -> Self {
+        self.remember = true;
+        self
+    }
+
+    pub(crate) const fn remembers(&self) -> bool {
+        self.remember
     }
 
     /// When the request began. The same for everything that it does.

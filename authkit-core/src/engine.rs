@@ -6,16 +6,19 @@ use crate::{
     audit::AuditLog,
     collection::Collection,
     context::{Client, RequestContext},
+    entity::Def,
     error::{AuthError, codes},
     evidence::MethodId,
     flow::{ActionGrant, FlowRow},
     id::{IdSource, TenantId},
+    import::AnyImporter,
     job::{Job, JobRow},
     keys::{KeyRing, MacKey},
     outbox::Outbox,
     plugin::Capability,
     principal::{Identifier, IdentifierKinds, Principal, Spine, UserStore},
     route::Routes,
+    schema::Migration,
     secret::TokenKind,
     session::{SessionStore, TokenStrategy},
     slot::{Clock, Rng},
@@ -34,6 +37,9 @@ pub(crate) struct Engine {
     pub(crate) grant_tokens: TokenKind,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) routes: Routes,
+    pub(crate) migrations: Vec<Migration>,
+    /// What the migrations add up to.
+    pub(crate) defs: Vec<Def>,
     pub(crate) spine: Spine,
     pub(crate) flows: Collection<FlowRow>,
     pub(crate) grants: Collection<ActionGrant>,
@@ -48,6 +54,7 @@ pub(crate) struct Engine {
     pub(crate) verifiers: BTreeMap<MethodId, Arc<dyn AnyVerifier>>,
     pub(crate) machines: BTreeMap<MethodId, Arc<dyn AnyVerifier>>,
     pub(crate) enrollers: BTreeMap<MethodId, Arc<dyn AnyEnroller>>,
+    pub(crate) importers: BTreeMap<MethodId, Arc<dyn AnyImporter>>,
     pub(crate) stages: Vec<Arc<dyn Stage>>,
     pub(crate) jobs: Vec<Job>,
     pub(crate) capabilities: HashMap<TypeId, Capability>,
@@ -57,6 +64,30 @@ impl Engine {
     /// A context of core's own, without a client.
     pub(crate) fn context(self: &Arc<Self>, tenant: TenantId) -> RequestContext {
         RequestContext::new(self.clone(), tenant, Client::default())
+    }
+
+    pub(crate) async fn migrate(&self) -> Result<(), AuthError> {
+        let main = |table: &str| self.routes.of(table).is_none();
+        let steps: Vec<Migration> = self.migrations.iter().filter(|m| main(m.step.table())).cloned().collect();
+        let defs: Vec<Def> = self.defs.iter().filter(|def| main(def.table)).cloned().collect();
+        self.store.migrate(&steps, &defs).await?;
+        for route in &self.routes.0 {
+            route.store.migrate(&route.steps, &route.defs).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn migration_sql(&self) -> String {
+        let text = |statement: String| format!("{statement};\n");
+        let main = |m: &&Migration| self.routes.of(m.step.table()).is_none();
+        let steps: Vec<Migration> = self.migrations.iter().filter(main).cloned().collect();
+        let mut sql: String = self.store.statements(&steps).into_iter().map(text).collect();
+        for route in &self.routes.0 {
+            let tables: Vec<&str> = route.defs.iter().map(|def| def.table).collect();
+            sql.push_str(&format!("-- In the store of {}:\n", tables.join(", ")));
+            sql.extend(route.store.statements(&route.steps).into_iter().map(text));
+        }
+        sql
     }
 
     pub(crate) fn verifier(&self, method: &MethodId) -> Result<&dyn AnyVerifier, AuthError> {

@@ -105,7 +105,7 @@ pub mod codes {
         /// The body is larger than permitted.
         TOO_LARGE = "core.too_large", TooLarge, "The request is too large.";
         /// A browser sent it from another site, or it does not say from where.
-        CROSS_SITE = "core.cross_site", Forbidden, "The request does not come from this site.";
+        CROSS_SITE = "core.cross_site", Forbidden, "The request does not come from a page of this site. A client that is no page sends authkit-delivery: token.";
         /// A limit was reached.
         LIMITED = "core.limited", Limited, "Too many attempts. Try again later.";
         /// The store cannot answer.

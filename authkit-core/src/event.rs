@@ -151,6 +151,28 @@ events! {
         /// What.
         action: String,
     }
+    /// A session got its next tokens.
+    TokenRefreshed = "token_refreshed", Grants,
+        |self| About::new(Outcome::Success).principal(self.principal).session(self.session), {
+        /// Whose.
+        #[serde(skip)]
+        principal: PrincipalId,
+        /// The session.
+        #[serde(skip)]
+        session: SessionId,
+        /// Whether they were given out before: the response may have been lost, or two tabs share a token.
+        again: bool,
+    }
+    /// A refresh token came that was replaced long ago, so its session was ended: somebody has a copy.
+    RefreshTokenReused = "refresh_token_reused", Withdraws,
+        |self| About::new(Outcome::Failure).principal(self.principal).session(self.session), {
+        /// Whose.
+        #[serde(skip)]
+        principal: PrincipalId,
+        /// The session that ended.
+        #[serde(skip)]
+        session: SessionId,
+    }
     /// A session was ended by its own client.
     Logout = "logout", Withdraws, |self| About::new(Outcome::Success).principal(self.principal).session(self.session), {
         /// Whose.
@@ -178,9 +200,9 @@ events! {
         /// Whose.
         #[serde(skip)]
         principal: PrincipalId,
-        /// From which session.
+        /// From which session; none if an operator did it.
         #[serde(skip)]
-        session: SessionId,
+        session: Option<SessionId>,
         /// The one that goes on.
         kept: Option<SessionId>,
     }
@@ -198,6 +220,8 @@ pub(crate) fn declared(manifest: Manifest) -> Manifest {
         .event::<ChallengeIssued>()
         .event::<ActionGranted>()
         .event::<ActionRedeemed>()
+        .event::<TokenRefreshed>()
+        .event::<RefreshTokenReused>()
         .event::<Logout>()
         .event::<SessionRevoked>()
         .event::<SessionsRevokedAll>()

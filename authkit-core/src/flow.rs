@@ -28,6 +28,11 @@ pub enum Purpose {
     SignIn,
     /// One call of a program, without a session.
     Machine,
+    /// The next tokens of a session.
+    Refresh {
+        /// The session.
+        session: SessionId,
+    },
     /// A fresh proof of a session's principal, which the session keeps.
     Raise {
         /// The session.
@@ -76,6 +81,9 @@ pub(crate) struct FlowState {
     pub(crate) offers: Vec<StoredOffer>,
     pub(crate) owed: Vec<Owed>,
     pub(crate) reason: String,
+    /// Whether the client asked to be remembered.
+    #[serde(default)]
+    pub(crate) remember: bool,
 }
 
 #[derive(Clone, Serialize, Deserialize)]

@@ -221,10 +221,15 @@ fn hmac_of(key: &[u8; 32]) -> Hmac<Sha256> {
     <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(key).expect("HMAC takes keys of every length")
 }
 
-fn make_file(path: &Path) -> Result<Zeroizing<String>, KeyRingError> {
+/// The text of a new root secret.
+pub(crate) fn fresh_root(rng: &dyn Rng) -> Zeroizing<String> {
     let mut secret = Zeroizing::new([0; 32]);
-    OsRng.fill(secret.as_mut());
-    let text = Zeroizing::new(BASE64_STANDARD.encode(secret.as_slice()));
+    rng.fill(secret.as_mut());
+    Zeroizing::new(BASE64_STANDARD.encode(secret.as_slice()))
+}
+
+fn make_file(path: &Path) -> Result<Zeroizing<String>, KeyRingError> {
+    let text = fresh_root(&OsRng);
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

@@ -9,6 +9,7 @@
 //! | a plugin | [`Plugin`], [`Manifest`], [`Registrar`] |
 //! | data of a plugin | [`macro@Entity`], [`Collection`], [`Batch`], [`Scan`] |
 //! | a method to sign in with | [`CredentialVerifier`], [`Enroller`], [`Evidence`] |
+//! | credentials from another system | [`CredentialImporter`] |
 //! | a limit, a policy, a risk check | [`Stage`], [`Charge`], [`Requirement`] |
 //! | where users live | [`UserStore`], [`IdentifierKind`] |
 //! | how sessions live and look | [`SessionStore`], [`TokenStrategy`] |
@@ -17,6 +18,7 @@
 //! | an audit sink or a listener | [`AuditEvent`], [`AuditLogger`], [`Subscriber`] |
 //! | work after a commit, work at times | [`Deliver`], [`Task`] |
 //! | an HTTP edge | [`Operation`], [`Call`], [`Reply`], [`AuthError`] |
+//! | what operators do from a shell | [`Command`], [`Run`], [`Console`] |
 //! | clock, randomness, messages | [`Clock`], [`Rng`], [`Notifier`] |
 //!
 //! Core's own operations, which serve every method: `POST /auth/login`, `POST /auth/challenges/begin`,
@@ -29,6 +31,8 @@ mod audit;
 mod batch;
 mod builder;
 mod collection;
+mod command;
+mod commands;
 mod context;
 mod engine;
 mod entity;
@@ -37,6 +41,7 @@ mod event;
 mod evidence;
 mod flow;
 mod id;
+mod import;
 mod job;
 mod keys;
 mod manager;
@@ -69,6 +74,7 @@ pub use crate::{
     batch::{Batch, Bump, EphemeralBatch, Receipt, Written},
     builder::{BuildError, Builder},
     collection::{At, Collection, Cursor, JoinedReader, Page, ReadOnly, Reader, Scan},
+    command::{Command, Console, Run, Shows},
     context::{Client, RequestContext},
     entity::{
         Change, Column, ColumnDef, Def, Durability, DurabilityKind, Durable, Entity, EntityDef, Ephemeral, Index,
@@ -77,12 +83,13 @@ pub use crate::{
     },
     error::{AuthError, BoxError, Class, ErrorCode, FieldError, codes},
     event::{
-        ActionGranted, ActionRedeemed, ChallengeIssued, LoginFailure, LoginSuccess, Logout, SessionRaised,
-        SessionRevoked, SessionsRevokedAll, SignUpRefused, SignedUp,
+        ActionGranted, ActionRedeemed, ChallengeIssued, LoginFailure, LoginSuccess, Logout, RefreshTokenReused,
+        SessionRaised, SessionRevoked, SessionsRevokedAll, SignUpRefused, SignedUp, TokenRefreshed,
     },
     evidence::{Aal, Channel, Evidence, Factor, Factors, KeyBinding, MethodId},
     flow::{ActionGrantId, Challenge, Offer, OfferAction, Purpose},
     id::{AuditId, FlowId, Id, InvalidId, PrincipalId, SessionId, TenantId},
+    import::CredentialImporter,
     job::Task,
     keys::{KeyRing, KeyRingError, MacKey, Sealed, base64url, from_base64url},
     manager::AuthManager,
@@ -99,8 +106,8 @@ pub use crate::{
     schema::{Migration, Step},
     secret::{Secret, SecretText, TokenClaim, TokenKind},
     session::{
-        Ending, Grant, Issue, NewSession, Progress, Rotation, Session, SessionStore, SessionSummary, SessionTimes,
-        SignedIn, StoredSession, TokenStrategy, Tokens,
+        Ending, Grant, Issue, Kept, NewSession, Progress, RefreshState, RefreshToken, Renewal, Rotation, Session,
+        SessionStore, SessionSummary, SessionTimes, Shown, SignedIn, StoredSession, TokenStrategy, Tokens,
     },
     slot::{Clock, Notice, Notifier, OsRng, Rng, SystemClock},
     stage::{

@@ -4,6 +4,7 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use crate::{
     builder::Builder,
+    command::Command,
     context::{Client, RequestContext},
     engine::Engine,
     entity::Def,
@@ -28,8 +29,7 @@ pub(crate) struct Whole {
     pub(crate) public_url: PublicUrl,
     pub(crate) prefix: String,
     pub(crate) operations: Vec<Operation>,
-    pub(crate) migrations: Vec<Migration>,
-    pub(crate) defs: Vec<Def>,
+    pub(crate) commands: Vec<Command>,
 }
 
 impl AuthManager {
@@ -75,6 +75,12 @@ impl AuthManager {
         &self.parts.operations
     }
 
+    /// Every command of operators, for a shell to offer.
+    #[must_use]
+    pub fn commands(&self) -> &[Command] {
+        &self.parts.commands
+    }
+
     /// What each method takes to sign in or to answer a challenge.
     pub fn methods(&self) -> impl Iterator<Item = (&MethodId, MethodSchemas)> {
         self.parts.engine.verifiers.iter().map(|(method, verifier)| (method, verifier.schemas()))
@@ -88,13 +94,13 @@ impl AuthManager {
     /// The steps that make the tables, in order.
     #[must_use]
     pub fn migrations(&self) -> &[Migration] {
-        &self.parts.migrations
+        &self.parts.engine.migrations
     }
 
     /// What the steps add up to: every table of this setup.
     #[must_use]
     pub fn entities(&self) -> &[Def] {
-        &self.parts.defs
+        &self.parts.engine.defs
     }
 
     /// Applies the steps that were not applied yet. Every node may call it when it starts.
@@ -103,15 +109,7 @@ impl AuthManager {
     ///
     /// When the store fails, or what is stored differs from what was declared.
     pub async fn migrate(&self) -> Result<(), AuthError> {
-        let Whole { engine, migrations, defs, .. } = self.parts.as_ref();
-        let main = |table: &str| engine.routes.of(table).is_none();
-        let steps: Vec<Migration> = migrations.iter().filter(|m| main(m.step.table())).cloned().collect();
-        let defs: Vec<Def> = defs.iter().filter(|def| main(def.table)).cloned().collect();
-        engine.store.migrate(&steps, &defs).await?;
-        for route in &engine.routes.0 {
-            route.store.migrate(&route.steps, &route.defs).await?;
-        }
-        Ok(())
+        self.parts.engine.migrate().await
     }
 
     /// What [`AuthManager::migrate`] would run on an empty database, to be applied by hand.
@@ -119,17 +117,7 @@ impl AuthManager {
     /// What belongs to another store comes after a comment that names its tables.
     #[must_use]
     pub fn migration_sql(&self) -> String {
-        let engine = &self.parts.engine;
-        let text = |statement: String| format!("{statement};\n");
-        let main = |m: &&Migration| engine.routes.of(m.step.table()).is_none();
-        let steps: Vec<Migration> = self.parts.migrations.iter().filter(main).cloned().collect();
-        let mut sql: String = engine.store.statements(&steps).into_iter().map(text).collect();
-        for route in &engine.routes.0 {
-            let tables: Vec<&str> = route.defs.iter().map(|def| def.table).collect();
-            sql.push_str(&format!("-- In the store of {}:\n", tables.join(", ")));
-            sql.extend(route.store.statements(&route.steps).into_iter().map(text));
-        }
-        sql
+        self.parts.engine.migration_sql()
     }
 
     /// Does what is due, again and again, for as long as it is polled.

@@ -134,6 +134,8 @@ pub struct Reply<O = JsonValue> {
     pub session: SessionChange,
     /// What the client is to keep besides.
     pub mark: Option<Mark>,
+    /// For how long anybody may keep the answer; nobody may unless it is set.
+    pub fresh_for: Option<Duration>,
 }
 
 /// What a reply does to the session that the client shows. The edge renders tokens; a body never holds them.
@@ -152,13 +154,13 @@ impl<O> Reply<O> {
     /// Status 200 with a body.
     #[must_use]
     pub const fn ok(body: O) -> Self {
-        Self { status: 200, body: Some(body), session: SessionChange::None, mark: None }
+        Self { status: 200, body: Some(body), session: SessionChange::None, mark: None, fresh_for: None }
     }
 
     /// Status 204.
     #[must_use]
     pub const fn no_content() -> Self {
-        Self { status: 204, body: None, session: SessionChange::None, mark: None }
+        Self { status: 204, body: None, session: SessionChange::None, mark: None, fresh_for: None }
     }
 
     /// Another status.
@@ -182,6 +184,13 @@ impl<O> Reply<O> {
         self
     }
 
+    /// Lets anybody keep the answer for so long (RFC 9111 §5.2.2.1).
+    #[must_use]
+    pub const fn fresh_for(mut self, span: Duration) -> Self {
+        self.fresh_for = Some(span);
+        self
+    }
+
     /// Asks the client to keep something.
     #[must_use]
     pub fn mark(mut self, mark: Option<Mark>) -> Self {
@@ -198,7 +207,7 @@ type Answer = Pin<Box<dyn Future<Output = Result<Reply, AuthError>> + Send>>;
 pub struct Operation {
     /// Method.
     pub method: HttpMethod,
-    /// Path below the prefix, with parts in braces: `/sessions/{id}`.
+    /// Path below the prefix, with parts in braces: `/sessions/{id}`. Below `/.well-known/` (RFC 8615) it is whole.
     pub path: &'static str,
     /// Who may call it.
     pub access: Access,
@@ -231,14 +240,21 @@ impl Operation {
             let handler = handler.clone();
             Box::pin(async move {
                 let input: I = read_input(call.input.take())?;
-                let Reply { status, body, session, mark } = handler(call, input).await?;
+                let Reply { status, body, session, mark, fresh_for } = handler(call, input).await?;
                 let body = body.map(serde_json::to_value).transpose();
                 let body = body.map_err(|error| AuthError::new(&codes::INTERNAL).caused_by(error))?;
-                Ok(Reply { status, body, session, mark })
+                Ok(Reply { status, body, session, mark, fresh_for })
             })
         };
         let (input, output) = (schema_for!(I), schema_for!(O));
         Self { method, path, access, summary, input, output, handler: Arc::new(erased) }
+    }
+
+    /// The whole path of the operation below this prefix.
+    #[must_use]
+    pub fn path_below(&self, prefix: &str) -> String {
+        let prefix = if self.path.starts_with("/.well-known/") { "" } else { prefix };
+        format!("{prefix}{}", self.path)
     }
 
     /// Checks the access and runs the operation.

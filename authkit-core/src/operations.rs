@@ -17,7 +17,7 @@ use crate::{
     operation::{Access, Call, HttpMethod, Operation, Reply},
     principal::{EndSessions, Principal},
     secret::SecretText,
-    session::{Ending, Progress, Session, SessionSummary},
+    session::{Ending, Progress, Session, SessionSummary, StoredSession},
     timestamp::Timestamp,
 };
 
@@ -28,7 +28,7 @@ pub(crate) fn all() -> Vec<Operation> {
         Operation::new(Post, "/auth/challenges/begin", Access::Public, "Begins a method.", begin),
         Operation::new(Post, "/auth/challenges/answer", Access::Public, "Answers a challenge.", answer),
         Operation::new(Post, "/auth/step-up", Access::Session, "Proves afresh who is there.", step_up),
-        Operation::new(Post, "/auth/logout", Access::Session, "Ends this session.", logout),
+        Operation::new(Post, "/auth/logout", Access::Public, "Ends the session that is shown.", logout),
         Operation::new(Get, "/sessions", Access::Session, "Lists the caller's sessions.", sessions),
         Operation::new(Delete, "/sessions/all", Access::Session, "Ends all other sessions.", end_all),
         Operation::new(Delete, "/sessions/{id}", Access::Session, "Ends one session.", end_one),
@@ -42,6 +42,9 @@ struct LoginInput {
     /// The method; `password` if absent.
     #[serde(default = "password")]
     method: MethodId,
+    /// Whether to be remembered for longer than usual, where that is permitted.
+    #[serde(default)]
+    remember: bool,
     /// What the method takes.
     #[serde(flatten)]
     response: serde_json::Map<String, JsonValue>,
@@ -162,6 +165,7 @@ async fn stand(call: &Call, progress: Progress) -> Result<Reply<Standing>, AuthE
 }
 
 async fn login(call: Call, input: LoginInput) -> Result<Reply<Standing>, AuthError> {
+    let call = if input.remember { Call { cx: call.cx.remembering(), ..call } } else { call };
     let progress = call.cx.sign_in(&input.method, JsonValue::Object(input.response)).await?;
     stand(&call, progress).await
 }
@@ -204,13 +208,24 @@ async fn step_up(call: Call, input: StepUpInput) -> Result<Reply<Standing>, Auth
 #[derive(Deserialize, JsonSchema)]
 struct Nothing {}
 
-async fn logout(call: Call, _: Nothing) -> Result<Reply<()>, AuthError> {
-    end_own(&call.cx, call.session()?).await?;
+#[derive(Deserialize, JsonSchema)]
+struct LogoutInput {
+    /// Shows the session where its access token does not any more.
+    refresh_token: Option<SecretText>,
+}
+
+async fn logout(call: Call, input: LogoutInput) -> Result<Reply<()>, AuthError> {
+    let refresh = input.refresh_token.as_ref().or(call.cx.client().refresh.as_ref());
+    match (&call.session, refresh) {
+        (Some(session), _) => end_own(&call.cx, session).await?,
+        (None, Some(token)) => call.cx.end_refreshed(token.expose()).await?,
+        (None, None) => return Err(AuthError::new(&codes::UNAUTHENTICATED)),
+    }
     Ok(Reply::no_content().end())
 }
 
 /// Ends the session that the client shows; that somebody else was faster is no error.
-async fn end_own(cx: &RequestContext, session: &Session) -> Result<(), AuthError> {
+pub(crate) async fn end_own(cx: &RequestContext, session: &StoredSession) -> Result<(), AuthError> {
     let mut batch = Batch::new(cx);
     cx.engine.sessions.end(cx, session.principal.id, Ending::One(session.id), &mut batch);
     match cx.commit(Logout { principal: session.principal.id, session: session.id }, batch).await {
@@ -298,7 +313,7 @@ async fn end_all(call: Call, input: EndAllInput) -> Result<Reply<()>, AuthError>
     let (ends, kept) = if everything { (EndSessions::All, None) } else { (EndSessions::Others(own), Some(own.id)) };
     let mut batch = Batch::new(&call.cx);
     batch.raise_epoch(&call.cx, &own.principal, ends);
-    let event = SessionsRevokedAll { principal: own.principal.id, session: own.id, kept };
+    let event = SessionsRevokedAll { principal: own.principal.id, session: Some(own.id), kept };
     call.cx.commit(event, batch).await?;
     let reply = Reply::no_content();
     Ok(if everything { reply.end() } else { reply })

@@ -5,6 +5,7 @@
 mod admission;
 mod decision;
 mod machine;
+mod refresh;
 mod refusal;
 mod sign_up;
 mod suspension;
@@ -23,7 +24,7 @@ use crate::{
     flow::{ActionGrant, Challenge, FlowState, OfferAction, Purpose, StoredOffer},
     id::FlowId,
     principal::{Identifier, Principal, PrincipalRow, Status},
-    session::{Progress, Session},
+    session::{Progress, Session, StoredSession},
     stage::{Attempt, Charge, Charged, StepKind},
     timestamp::Timestamp,
     verifier::{Effect, StepContext},
@@ -172,11 +173,13 @@ impl RequestContext {
                 offers: Vec::new(),
                 owed: Vec::new(),
                 reason: "sign_in".to_owned(),
+                remember: false,
             },
         };
         state.offers.retain(|offer| offer.method != *method || offer.action != action);
         state.offers.push(begun);
         state.owed = step.owed();
+        state.remember = step.remembers();
         let principal = step.bound.clone();
         self.suspend(step, principal.as_ref(), state, batch).await
     }
@@ -217,6 +220,7 @@ impl RequestContext {
     ///
     /// When it cannot be permitted to this principal at all.
     pub async fn step_up(&self, session: &Session, action: &str) -> Result<Progress, AuthError> {
+        let session = &self.confirmed(session).await?;
         self.review(session, Purpose::StepUp { session: session.id, action: action.to_owned() }).await
     }
 
@@ -227,6 +231,7 @@ impl RequestContext {
     ///
     /// When this principal cannot reach the level at all.
     pub async fn raise(&self, session: &Session, level: Aal) -> Result<Progress, AuthError> {
+        let session = &self.confirmed(session).await?;
         self.review(session, Purpose::Raise { session: session.id, generation: session.generation, level }).await
     }
 
@@ -251,6 +256,7 @@ impl RequestContext {
     /// [`codes::STEP_UP_REQUIRED`] if the token does not permit this action in this session, or was used.
     pub async fn redeem(&self, session: &Session, action: &str, token: &str) -> Result<(), AuthError> {
         let claim = self.engine.grant_tokens.parse(token).ok_or(AuthError::new(&codes::STEP_UP_REQUIRED))?;
+        let session = &self.confirmed(session).await?;
         let mut batch = Batch::new(self);
         let guards = [
             ActionGrant::secret_hash.eq(claim.hash()),
@@ -279,6 +285,7 @@ impl RequestContext {
         action: &str,
     ) -> Result<Proof, AuthError> {
         let response = self.engine.verifier(method)?.read(response)?;
+        let session = &self.confirmed(session).await?;
         let purpose = Purpose::StepUp { session: session.id, action: action.to_owned() };
         let step = self.admit(purpose, StepKind::Answer, method, None, Some(session.principal.clone()), None).await?;
         let (step, mut proved) = self.verify(step, None, response).await?;
@@ -313,7 +320,7 @@ impl RequestContext {
         self.after_issue(step, principal, evidence, batch).await.map(drop)
     }
 
-    /// Finds the living session that a token shows, in one store call.
+    /// Finds the living session that a token shows, in one store call at most.
     ///
     /// # Errors
     ///
@@ -321,15 +328,41 @@ impl RequestContext {
     pub async fn authenticate(&self, token: &str) -> Result<Option<Session>, AuthError> {
         let session = self.engine.tokens.authenticate(self, token).await?.map(Session::shown);
         if let Some(session) = &session
+            && !session.is_claimed()
             && let Err(error) = self.engine.sessions.touch(self, session).await
         {
             tracing::warn!(?error, "the use of a session could not be noted");
         }
         Ok(session)
     }
+
+    /// Finds out whether a session is alive, if only a signed token says so; one store call then.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails; a session that ended, or whose tokens were replaced by a step-up, is no error.
+    pub async fn confirm(&self, session: &Session) -> Result<Option<Session>, AuthError> {
+        if !session.is_claimed() {
+            return Ok(Some(session.clone()));
+        }
+        let found = self.engine.sessions.find(self, session.id).await?.map(|kept| kept.session);
+        let same = |found: &StoredSession| {
+            found.generation == session.generation && found.principal.id == session.principal.id
+        };
+        Ok(found.filter(same).map(Session::stored))
+    }
+
+    async fn confirmed(&self, session: &Session) -> Result<Session, AuthError> {
+        self.confirm(session).await?.ok_or(AuthError::new(&codes::UNAUTHENTICATED))
+    }
 }
 
 impl Step<'_> {
+    /// Whether the client asked, in this step or before, to be remembered.
+    fn remembers(&self) -> bool {
+        self.cx.remembers() || self.flow.as_ref().is_some_and(|flow| flow.state.remember)
+    }
+
     /// What a verifier or enroller sees of the step.
     fn context<'s>(&'s self, principal: Option<&'s Principal>) -> StepContext<'s> {
         StepContext::new(self.cx, &self.purpose, principal, self.identifier.as_ref(), self.found.as_ref())
@@ -360,7 +393,7 @@ fn issuable(principal: &Principal) -> [crate::entity::When<PrincipalRow>; 2] {
 }
 
 /// What a session was issued for. The session is alive, so its proofs still stand under the present epoch.
-fn session_evidence(session: &Session) -> Result<Vec<Evidence>, AuthError> {
+fn session_evidence(session: &StoredSession) -> Result<Vec<Evidence>, AuthError> {
     let mut evidence = session.evidence.get()?;
     for proof in &mut evidence {
         proof.epoch = session.principal.epoch;

@@ -14,14 +14,17 @@ use serde_json::Value as JsonValue;
 use crate::{
     audit::{AuditEvent, AuditLogger, LoggerRole, Subscriber},
     collection::{Collection, ReadOnly, Table},
+    command::Command,
     entity::{Def, DurabilityKind, Entity},
     error::{AuthError, ErrorCode, codes},
     evidence::MethodId,
+    import::{AnyImporter, CredentialImporter},
     job::{Job, Task},
     keys::KeyRing,
     operation::Operation,
     outbox::Deliver,
     principal::{IdentifierKind, PrincipalRow, UserStore},
+    public_url::PublicUrl,
     schema::{Migration, Step},
     session::{SessionStore, TokenStrategy},
     stage::Stage,
@@ -186,8 +189,10 @@ pub(crate) struct Parts {
     pub(crate) verifiers: Vec<(&'static str, MethodId, Arc<dyn AnyVerifier>)>,
     pub(crate) machines: Vec<(&'static str, MethodId, Arc<dyn AnyVerifier>)>,
     pub(crate) enrollers: Vec<(&'static str, MethodId, Arc<dyn AnyEnroller>)>,
+    pub(crate) importers: Vec<(&'static str, MethodId, Arc<dyn AnyImporter>)>,
     pub(crate) stages: Vec<(&'static str, Arc<dyn Stage>)>,
     pub(crate) operations: Vec<(&'static str, Operation)>,
+    pub(crate) commands: Vec<(&'static str, Command)>,
     pub(crate) jobs: Vec<(&'static str, Job)>,
     pub(crate) receivers: Vec<(&'static str, &'static str, Arc<dyn Deliver>)>,
     pub(crate) subscribers: Vec<(&'static str, &'static str, Arc<dyn Subscriber>)>,
@@ -204,6 +209,8 @@ pub struct Registrar<'b> {
     pub(crate) principals: &'b Collection<PrincipalRow>,
     /// Keys derived from it are this plugin's own.
     pub(crate) keys: KeyRing,
+    /// None where it is missing or wrong, which is reported.
+    pub(crate) public_url: Option<&'b PublicUrl>,
     pub(crate) section: Option<&'b JsonValue>,
     pub(crate) parts: &'b mut Parts,
 }
@@ -238,6 +245,13 @@ impl Registrar<'_> {
     #[must_use]
     pub const fn keys(&self) -> &KeyRing {
         &self.keys
+    }
+
+    /// Where clients reach the application: `https://example.com`, as RFC 6454 §6.2 writes an origin.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        // Without one nothing is built, but the plugins are looked at all the same.
+        self.public_url.map_or("http://localhost", PublicUrl::origin)
     }
 
     /// The plugin's settings: those given in code, with the section of the configuration tree laid over them.
@@ -326,6 +340,11 @@ impl Registrar<'_> {
         self.parts.enrollers.push((self.plugin, enroller.ability().method, Arc::new(Erased(enroller))));
     }
 
+    /// Takes over the credentials of a method from another system; there is one for each.
+    pub fn importer<I: CredentialImporter>(&mut self, importer: Arc<I>) {
+        self.parts.importers.push((self.plugin, importer.method(), Arc::new(Erased(importer))));
+    }
+
     /// Looks on at every step.
     pub fn stage(&mut self, stage: Arc<dyn Stage>) {
         self.parts.stages.push((self.plugin, stage));
@@ -334,6 +353,11 @@ impl Registrar<'_> {
     /// Adds an HTTP operation.
     pub fn operation(&mut self, operation: Operation) {
         self.parts.operations.push((self.plugin, operation));
+    }
+
+    /// Adds a command for operators.
+    pub fn command(&mut self, command: Command) {
+        self.parts.commands.push((self.plugin, command));
     }
 
     /// Adds work that is done every so often, by one node at a time.

@@ -253,6 +253,11 @@ pub enum EndSessions<'a> {
 impl Batch {
     /// Adds a principal.
     pub fn add_principal(&mut self, cx: &RequestContext, principal: &Principal) {
+        self.add_principal_since(cx, principal, cx.now());
+    }
+
+    /// Adds a principal that was made at another time, in another system.
+    pub fn add_principal_since(&mut self, cx: &RequestContext, principal: &Principal, created_at: Timestamp) {
         let row = PrincipalRow {
             id: principal.id,
             kind: principal.kind,
@@ -260,7 +265,7 @@ impl Batch {
             status_at: cx.now(),
             epoch: principal.epoch,
             sessions_from: 0,
-            created_at: cx.now(),
+            created_at,
             last_login_at: None,
         };
         self.insert(&cx.engine.spine.principals, row).or(&codes::CONFLICT);

@@ -41,6 +41,8 @@ pub struct StoredSession {
     pub last_seen_at: Timestamp,
     /// When it ends unless it is used.
     pub expires_at: Timestamp,
+    /// When it ends however much it is used.
+    pub ends_at: Timestamp,
 }
 
 impl StoredSession {
@@ -55,24 +57,66 @@ impl StoredSession {
         generation: i64,
         times: SessionTimes,
     ) -> Self {
-        let SessionTimes { created_at, last_seen_at, expires_at } = times;
-        Self { id, principal, aal, amr, evidence, generation, created_at, last_seen_at, expires_at }
+        let SessionTimes { created_at, last_seen_at, expires_at, ends_at } = times;
+        Self { id, principal, aal, amr, evidence, generation, created_at, last_seen_at, expires_at, ends_at }
+    }
+}
+
+/// A living session as its store holds it, with what its tokens are judged by.
+#[derive(Clone)]
+#[expect(clippy::exhaustive_structs, reason = "a session store makes it")]
+pub struct Kept {
+    /// The session.
+    pub session: StoredSession,
+    /// SHA-256 of its secret; what shows the session has to prove it in constant time.
+    pub secret_hash: [u8; 32],
+    /// How many refresh tokens followed the first one under this secret.
+    pub refreshes: i64,
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept")
+            .field("session", &self.session)
+            .field("refreshes", &self.refreshes)
+            .finish_non_exhaustive()
     }
 }
 
 /// A living session whose token was shown, or that was just issued. Only core makes one: it proves who acts.
 ///
 /// ```compile_fail
-/// fn forged(stored: authkit_core::StoredSession) -> authkit_core::Session {
-///     authkit_core::Session(stored)
+/// fn forged(shown: authkit_core::Shown) -> authkit_core::Session {
+///     authkit_core::Session(shown)
 /// }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Session(StoredSession);
+pub struct Session(Shown);
+
+/// A session that a token shows, and how it is known.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "there is no third")]
+pub enum Shown {
+    /// A signed token says so, and its store was not asked: it may have ended since the token was made. Its evidence
+    /// may be absent.
+    Claimed(StoredSession),
+    /// Its store says so, in this request.
+    Stored(StoredSession),
+}
 
 impl Session {
-    pub(crate) const fn shown(stored: StoredSession) -> Self {
-        Self(stored)
+    pub(crate) const fn shown(shown: Shown) -> Self {
+        Self(shown)
+    }
+
+    pub(crate) const fn stored(session: StoredSession) -> Self {
+        Self(Shown::Stored(session))
+    }
+
+    /// Whether a signed token is all that speaks for it; see [`RequestContext::confirm`].
+    #[must_use]
+    pub const fn is_claimed(&self) -> bool {
+        matches!(self.0, Shown::Claimed(_))
     }
 }
 
@@ -80,7 +124,9 @@ impl Deref for Session {
     type Target = StoredSession;
 
     fn deref(&self) -> &StoredSession {
-        &self.0
+        match &self.0 {
+            Shown::Claimed(session) | Shown::Stored(session) => session,
+        }
     }
 }
 
@@ -123,7 +169,7 @@ impl SessionSummary {
     }
 }
 
-/// The three times of a session.
+/// The times of a session.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "it is a list of arguments")]
 pub struct SessionTimes {
@@ -133,13 +179,15 @@ pub struct SessionTimes {
     pub last_seen_at: Timestamp,
     /// When it ends unless it is used.
     pub expires_at: Timestamp,
+    /// When it ends however much it is used.
+    pub ends_at: Timestamp,
 }
 
 /// A met requirement: the right to issue one session. Only core makes one.
 ///
 /// ```compile_fail
 /// fn forged(principal: authkit_core::Principal) -> authkit_core::Grant {
-///     authkit_core::Grant { principal, evidence: vec![], aal: authkit_core::Aal::Aal3, amr: vec![] }
+///     authkit_core::Grant { principal, evidence: vec![], aal: authkit_core::Aal::Aal3, amr: vec![], remember: false }
 /// }
 /// ```
 #[derive(Debug)]
@@ -153,6 +201,8 @@ pub struct Grant {
     pub aal: Aal,
     /// Authentication method references (RFC 8176).
     pub amr: Vec<String>,
+    /// Whether the client asked to be remembered for longer than usual.
+    pub remember: bool,
 }
 
 /// A session that the batch is about to add.
@@ -163,6 +213,16 @@ pub struct NewSession {
     pub session: StoredSession,
     /// Its secret; the row holds the hash.
     pub secret: Secret,
+}
+
+/// What a refresh does to a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a session store has to handle every one")]
+pub enum Renewal {
+    /// The next refresh token takes the place of the newest one, and the use is noted.
+    Next,
+    /// The newest refresh token is given out again; the session stays as it is.
+    Same,
 }
 
 /// Why a session gets a new secret.
@@ -211,9 +271,8 @@ pub enum Ending {
 /// # Contract
 ///
 /// 1. `insert` adds the row in the issuing commit; the row holds a hash and nothing that a client could present.
-/// 2. `find` is one store call. It returns a session only if its secret's hash is `secret_hash` (compared in constant
-///    time), it is not past its expiry, its principal is active, and its epoch is at least the principal's
-///    `sessions_from`.
+/// 2. `find` is one store call. It returns a session only if it is not past its expiry, its principal is active, and its
+///    epoch is at least the principal's `sessions_from`. Whoever asks compares the secret.
 /// 3. `end` adds the removal to the batch, so that it lands with its record. Ending one session that is gone, or that is
 ///    another principal's, loses with [`codes::NOT_FOUND`](crate::codes::NOT_FOUND); ending several that are gone is no
 ///    error.
@@ -221,7 +280,10 @@ pub enum Ending {
 ///    dead once the batch has landed. It raises the generation, and demands the one it is given: of several who rotate,
 ///    one wins; the others, and whoever rotates a session that is gone, lose with
 ///    [`codes::UNAUTHENTICATED`](crate::codes::UNAUTHENTICATED).
-/// 5. `touch` keeps the session from going idle; it writes volatile columns only, and seldom.
+/// 5. `renew` demands that secret and number of refreshes are as they were read; of several who renew, one wins, and the
+///    others lose with [`codes::CONFLICT`](crate::codes::CONFLICT), as with a session that is gone. [`Renewal::Next`]
+///    raises the number by one and makes the time of the request the last use.
+/// 6. `touch` keeps the session from going idle; it writes volatile columns only, and seldom.
 #[async_trait]
 pub trait SessionStore: Send + Sync + 'static {
     /// Adds a session to the issuing batch.
@@ -236,12 +298,7 @@ pub trait SessionStore: Send + Sync + 'static {
     /// # Errors
     ///
     /// When the store fails; an absent or dead session is no error.
-    async fn find(
-        &self,
-        cx: &RequestContext,
-        id: SessionId,
-        claim: &crate::secret::TokenClaim,
-    ) -> Result<Option<StoredSession>, AuthError>;
+    async fn find(&self, cx: &RequestContext, id: SessionId) -> Result<Option<Kept>, AuthError>;
 
     /// The living sessions of a principal, newest first.
     ///
@@ -272,6 +329,9 @@ pub trait SessionStore: Send + Sync + 'static {
         batch: &mut Batch,
     ) -> Result<NewSession, AuthError>;
 
+    /// Adds a refresh to a batch, and returns the session as it is once that has landed.
+    fn renew(&self, cx: &RequestContext, kept: &Kept, renewal: Renewal, batch: &mut Batch) -> Kept;
+
     /// Notes that the session is in use.
     ///
     /// # Errors
@@ -293,37 +353,90 @@ pub struct Tokens {
     pub access: SecretText,
     /// When it stops working unless the session is used.
     pub expires_at: Timestamp,
+    /// Exchanged for the next tokens, where there is such a thing.
+    pub refresh: Option<RefreshToken>,
+}
+
+/// A token that is exchanged for the next tokens of its session.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_structs, reason = "a token strategy makes it")]
+pub struct RefreshToken {
+    /// Presented to refresh, and nowhere else.
+    pub text: SecretText,
+    /// When it stops working unless it is used.
+    pub expires_at: Timestamp,
 }
 
 impl Tokens {
     /// For token strategies.
     #[must_use]
     pub const fn new(access: SecretText, expires_at: Timestamp) -> Self {
-        Self { access, expires_at }
+        Self { access, expires_at, refresh: None }
     }
+
+    /// With a refresh token.
+    #[must_use]
+    pub fn refreshed_by(mut self, text: SecretText, expires_at: Timestamp) -> Self {
+        self.refresh = Some(RefreshToken { text, expires_at });
+        self
+    }
+}
+
+/// What a refresh token shows.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "the pipeline has to handle every one")]
+pub enum RefreshState {
+    /// Nothing: it was not made here, or its session is gone or has another secret.
+    Dead,
+    /// The newest token of the session, and it was not made a moment ago: the next one follows.
+    Newest(Kept),
+    /// The newest token may be had again, and none follows: the response with it may have been lost, or it was made a
+    /// moment ago.
+    Replaced(Kept),
+    /// It was replaced long ago: two hold copies of one token, and one of them stole it.
+    Reused(Kept),
 }
 
 /// How a session is shown to a client.
 ///
 /// # Contract
 ///
-/// 1. A token exists only after the issuing commit: `mint` takes its receipt.
-/// 2. Text that this strategy did not make is refused without a store call.
+/// 1. A token exists only after the issuing commit: `mint` and `mint_again` take its receipt.
+/// 2. Text that this strategy did not make is refused without a store call, and changes nothing.
+/// 3. `authenticate` and `inspect_refresh` are one store call at most, and compare secrets in constant time.
+/// 4. A lost response is no theft: the token that was replaced last shows [`RefreshState::Replaced`].
+/// 5. Nor is haste: tokens do not follow each other so fast that a request on its way shows one that was replaced long
+///    ago.
 #[async_trait]
 pub trait TokenStrategy: Send + Sync + 'static {
     /// Makes the tokens of a session that was just issued.
     ///
     /// # Errors
     ///
-    /// When the receipt is of another commit.
-    fn mint(&self, new: &NewSession, receipt: &Receipt<Issue>) -> Result<Tokens, AuthError>;
+    /// When the receipt is of another commit, or nothing can be signed with.
+    async fn mint(&self, cx: &RequestContext, new: &NewSession, receipt: &Receipt<Issue>) -> Result<Tokens, AuthError>;
+
+    /// Makes the tokens of a session that was just refreshed: its refresh token is the one of this number.
+    ///
+    /// # Errors
+    ///
+    /// When nothing can be signed with.
+    async fn mint_again(&self, cx: &RequestContext, kept: &Kept, receipt: &Receipt<Issue>)
+    -> Result<Tokens, AuthError>;
 
     /// Finds the living session that a token shows.
     ///
     /// # Errors
     ///
     /// When the store fails; a token that shows nothing is no error.
-    async fn authenticate(&self, cx: &RequestContext, token: &str) -> Result<Option<StoredSession>, AuthError>;
+    async fn authenticate(&self, cx: &RequestContext, token: &str) -> Result<Option<Shown>, AuthError>;
+
+    /// Judges a refresh token.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails; a token that shows nothing is no error.
+    async fn inspect_refresh(&self, cx: &RequestContext, token: &str) -> Result<RefreshState, AuthError>;
 }
 
 const _: fn(&dyn SessionStore, &dyn TokenStrategy) = |_, _| ();

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use authkit_core::{
-    Aal, AuthError, Batch, Cursor, Ending, Evidence, Grant, Issue, Json, Manifest, NewSession, Page, Plugin, Principal,
-    PrincipalId, Problem, Receipt, Registrar, RequestContext, Rotation, Session, SessionId, SessionStore,
-    SessionSummary, SessionTimes, StoredSession, TokenClaim, TokenKind, TokenStrategy, Tokens, codes,
+    Aal, AuthError, Batch, Cursor, Ending, Evidence, Grant, Issue, Json, Kept, Manifest, NewSession, Page, Plugin,
+    Principal, PrincipalId, Problem, Receipt, RefreshState, Registrar, Renewal, RequestContext, Rotation, Session,
+    SessionId, SessionStore, SessionSummary, SessionTimes, Shown, StoredSession, TokenKind, TokenStrategy, Tokens,
+    codes,
 };
 
 /// Issues sessions and keeps none: enough for the tests of a plugin that has nothing to do with sessions.
@@ -34,7 +35,7 @@ impl SessionStore for Nowhere {
         issue(cx, cx.new_id(), grant.principal.clone(), grant.aal, &grant.evidence, batch)
     }
 
-    async fn find(&self, _: &RequestContext, _: SessionId, _: &TokenClaim) -> Result<Option<StoredSession>, AuthError> {
+    async fn find(&self, _: &RequestContext, _: SessionId) -> Result<Option<Kept>, AuthError> {
         Ok(None)
     }
 
@@ -60,6 +61,10 @@ impl SessionStore for Nowhere {
         issue(cx, id, rotation.principal().clone(), Aal::Aal1, &[], batch)
     }
 
+    fn renew(&self, _: &RequestContext, kept: &Kept, _: Renewal, _: &mut Batch) -> Kept {
+        kept.clone()
+    }
+
     async fn touch(&self, _: &RequestContext, _: &Session) -> Result<(), AuthError> {
         Ok(())
     }
@@ -73,7 +78,8 @@ fn issue(
     evidence: &[Evidence],
     batch: &mut Batch,
 ) -> Result<NewSession, AuthError> {
-    let times = SessionTimes { created_at: cx.now(), last_seen_at: cx.now(), expires_at: cx.now() };
+    let now = cx.now();
+    let times = SessionTimes { created_at: now, last_seen_at: now, expires_at: now, ends_at: now };
     let amr: Vec<String> = evidence.iter().flat_map(|proof| proof.amr.iter().cloned()).collect();
     let session = StoredSession::new(id, principal, aal, amr.join(" "), Json::new(&evidence.to_vec())?, 0, times);
     Ok(NewSession { session, secret: batch.secret(cx) })
@@ -83,11 +89,19 @@ struct Tickets(TokenKind);
 
 #[async_trait]
 impl TokenStrategy for Tickets {
-    fn mint(&self, new: &NewSession, receipt: &Receipt<Issue>) -> Result<Tokens, AuthError> {
+    async fn mint(&self, _: &RequestContext, new: &NewSession, receipt: &Receipt<Issue>) -> Result<Tokens, AuthError> {
         Ok(Tokens::new(receipt.token(&self.0, new.session.id, &new.secret)?, new.session.expires_at))
     }
 
-    async fn authenticate(&self, _: &RequestContext, _: &str) -> Result<Option<StoredSession>, AuthError> {
+    async fn mint_again(&self, _: &RequestContext, _: &Kept, _: &Receipt<Issue>) -> Result<Tokens, AuthError> {
+        Err(AuthError::new(&codes::NOT_FOUND))
+    }
+
+    async fn authenticate(&self, _: &RequestContext, _: &str) -> Result<Option<Shown>, AuthError> {
         Ok(None)
+    }
+
+    async fn inspect_refresh(&self, _: &RequestContext, _: &str) -> Result<RefreshState, AuthError> {
+        Ok(RefreshState::Dead)
     }
 }

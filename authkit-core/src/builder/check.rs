@@ -11,6 +11,7 @@ use serde_json::Value as JsonValue;
 
 use super::{BuildError, Builder, CORE};
 use crate::{
+    command::Command,
     entity::{Def, Durability, EntityDef},
     keys::KeyRing,
     operation::Operation,
@@ -402,14 +403,21 @@ pub(super) fn check_parts(parts: &Parts, manifests: &[Manifest], problems: &mut 
     let verifiers = parts.verifiers.iter().chain(&parts.machines);
     problems.unique("method", verifiers.map(|(plugin, method, _)| (*plugin, method.clone())));
     problems.unique("enroller", parts.enrollers.iter().map(|(plugin, method, _)| (*plugin, method.clone())));
+    problems.unique("importer", parts.importers.iter().map(|(plugin, method, _)| (*plugin, method.clone())));
     problems.unique("identifier kind", parts.identifiers.iter().map(|(plugin, kind)| (*plugin, kind.kind())));
     problems.unique("job", parts.jobs.iter().map(|(plugin, job)| (*plugin, job.id)));
     problems.unique("topic", parts.receivers.iter().map(|(plugin, topic, _)| (*plugin, *topic)));
     problems.unique("audit logger", parts.loggers.iter().map(|(plugin, logger, _)| (*plugin, logger.id())));
     check_paths(&parts.operations, problems);
+    check_commands(&parts.commands, problems);
     for (plugin, method, _) in &parts.enrollers {
         if !parts.verifiers.iter().any(|(_, verified, _)| verified == method) {
             problems.add(plugin, format!("enrols {method}, which no plugin verifies; register its verifier"));
+        }
+    }
+    for (plugin, method, _) in &parts.importers {
+        if !parts.verifiers.iter().any(|(_, verified, _)| verified == method) {
+            problems.add(plugin, format!("imports {method}, which no plugin verifies; register its verifier"));
         }
     }
     for (plugin, kind, _) in &parts.subscribers {
@@ -445,6 +453,38 @@ fn check_paths(operations: &[(&'static str, Operation)], problems: &mut Problems
             problems.add(plugin, format!("the paths {spelling} and {path} are one; name their parts alike"));
         }
     }
+}
+
+/// A shell has to be able to tell every command and every option from every other.
+fn check_commands(commands: &[(&'static str, Command)], problems: &mut Problems) {
+    problems.unique("command", commands.iter().map(|(plugin, command)| (*plugin, command.name)));
+    for (plugin, command) in commands {
+        let name = command.name;
+        if !name.split(' ').all(is_word) || name.starts_with("help") {
+            problems
+                .add(plugin, format!("the command {name:?} has to consist of lower-case words, as in accounts list"));
+        }
+        let below =
+            |(_, other): &&(_, Command)| other.name.strip_prefix(name).is_some_and(|rest| rest.starts_with(' '));
+        if let Some((_, other)) = commands.iter().find(below) {
+            problems.add(plugin, format!("the command {name} begins the name of {}; rename one", other.name));
+        }
+        if command.input.get("type").and_then(JsonValue::as_str) != Some("object") {
+            problems.add(plugin, format!("the command {name} has to take a struct"));
+        }
+        let fields = command.input.get("properties").and_then(JsonValue::as_object);
+        for field in fields.into_iter().flatten().map(|(field, _)| field) {
+            if Command::RESERVED.contains(&field.as_str()) {
+                let text = format!("the command {name} takes {field}, which is the shell's own word; rename the field");
+                problems.add(plugin, text);
+            }
+        }
+    }
+}
+
+fn is_word(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    text.starts_with(|c: char| c.is_ascii_lowercase()) && text.chars().all(plain)
 }
 
 fn is_part(part: &str) -> bool {

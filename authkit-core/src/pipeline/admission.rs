@@ -113,8 +113,12 @@ impl RequestContext {
 
     /// Gives back what was charged for a step that was not judged.
     pub(crate) async fn refund(&self, charges: &[Charge]) {
+        let owed: Vec<Owed> = charges.iter().filter(|charge| charge.settle != Settle::Keep).map(Owed::from).collect();
+        if owed.is_empty() {
+            return;
+        }
         let mut batch = EphemeralBatch::new(self);
-        for owed in charges.iter().filter(|charge| charge.settle != Settle::Keep).map(Owed::from) {
+        for owed in owed {
             let (row, bump) = owed.undo(self);
             batch.bump(&self.engine.counters, Counter::by_key, row, Counter::value, bump);
         }

@@ -174,6 +174,7 @@ impl RequestContext {
             offers,
             owed,
             reason: reason.to_owned(),
+            remember: step.remembers(),
         };
         Ok(Progress::Challenged(self.suspend(step, Some(&principal), state, batch).await?))
     }
@@ -271,7 +272,7 @@ impl RequestContext {
     ) -> Result<Progress, AuthError> {
         self.conclude(&step, &mut proved)?;
         let Proved { principal, evidence, mut batch, .. } = proved;
-        let grant = grant(principal, evidence)?;
+        let grant = Grant { remember: step.remembers(), ..grant(principal, evidence)? };
         let new = self.engine.sessions.insert(self, &grant, &mut batch)?;
         let mark = self.after_issue(&step, &grant.principal, &grant.evidence, &mut batch).await?;
         let event = LoginSuccess {
@@ -284,8 +285,8 @@ impl RequestContext {
             signals: signals.iter().collect(),
         };
         let receipt: Receipt<Issue> = self.commit_issue(step, &grant.principal, event, batch).await?.retype();
-        let tokens = self.engine.tokens.mint(&new, &receipt)?;
-        Ok(Progress::SignedIn(Box::new(SignedIn::new(Session::shown(new.session), tokens, mark))))
+        let tokens = self.engine.tokens.mint(self, &new, &receipt).await?;
+        Ok(Progress::SignedIn(Box::new(SignedIn::new(Session::stored(new.session), tokens, mark))))
     }
 
     /// Ends a step that gives a session a new token and what was proved.
@@ -311,8 +312,8 @@ impl RequestContext {
             amr: grant.amr,
         };
         let receipt: Receipt<Issue> = self.commit_issue(step, &grant.principal, event, batch).await?.retype();
-        let tokens = self.engine.tokens.mint(&new, &receipt)?;
-        Ok(Progress::SignedIn(Box::new(SignedIn::new(Session::shown(new.session), tokens, mark))))
+        let tokens = self.engine.tokens.mint(self, &new, &receipt).await?;
+        Ok(Progress::SignedIn(Box::new(SignedIn::new(Session::stored(new.session), tokens, mark))))
     }
 
     /// Commits what a step issues. A guard that is lost is a refusal like any other: it was judged, so it is recorded.
@@ -380,7 +381,7 @@ impl RequestContext {
 fn grant(principal: Principal, evidence: Vec<Evidence>) -> Result<Grant, AuthError> {
     let aal = attained(&evidence).ok_or(AuthError::new(&codes::INTERNAL).because("nothing was proved"))?;
     let amr = references(&evidence);
-    Ok(Grant { principal, evidence, aal, amr })
+    Ok(Grant { principal, evidence, aal, amr, remember: false })
 }
 
 /// The last proof of each method: a session that is raised often does not grow.

@@ -21,12 +21,13 @@ pub async fn operations_say_that_the_store_is_unavailable(subject: Subject) {
             continue;
         }
         let place = subject.place().await;
-        let call = arranged(&place, &operation, &input).await;
+        let own = place.own(&operation);
+        let call = arranged(&place, own, &input).await;
         for n in 1..=10 * CALLS {
             place.around.store.inject(Counted::Calls, n, Fault::Fails);
         }
         let what = format!("{operation:?} with {} without a store", shown(&input));
-        match guarded(&what, operation.call(call)).await {
+        match guarded(&what, own.call(call)).await {
             Ok(reply) => panic!("{what} answers {reply:?}"),
             Err(error) => assert_eq!(error.code().class, Class::Unavailable, "{what}: {error:?}"),
         }
@@ -41,12 +42,12 @@ pub async fn operations_work_again_after_a_fault(subject: Subject) {
             for fault in [Fault::Fails, Fault::UnknownBefore] {
                 let place = subject.place().await;
                 let what = format!("{operation:?} with {} and call {n} of the store broken", shown(&input));
-                let call = arranged(&place, &operation, &input).await;
+                let own = place.own(&operation);
+                let call = arranged(&place, own, &input).await;
                 place.around.store.inject(Counted::Calls, n, fault);
-                blameless(&what, guarded(&what, operation.call(call)).await);
+                blameless(&what, guarded(&what, own.call(call)).await);
                 place.around.store.heal();
-                let call = arranged(&place, &operation, &input).await;
-                let retried = operation.call(call).await;
+                let retried = own.call(arranged(&place, own, &input).await).await;
                 let failed = retried.as_ref().is_err_and(|error| error.code().class == Class::Unavailable);
                 assert!(!failed, "{what} does not work afterwards: {retried:?}");
                 blameless(&what, retried);
@@ -82,9 +83,10 @@ async fn acts(subject: &Subject) -> Vec<(Operation, JsonValue)> {
 }
 
 async fn calls_of(place: &Place, operation: &Operation, input: &JsonValue) -> usize {
-    let call = arranged(place, operation, input).await;
+    let own = place.own(operation);
+    let call = arranged(place, own, input).await;
     let before = place.around.store.calls();
-    blameless("the healthy call", operation.call(call).await);
+    blameless("the healthy call", own.call(call).await);
     place.around.store.calls() - before
 }
 

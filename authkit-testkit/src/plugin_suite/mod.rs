@@ -175,6 +175,12 @@ impl Place {
         people::client(self.requests.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// Its own of the operations that every place has: another's may keep what belongs to another store.
+    fn own(&self, operation: &Operation) -> &Operation {
+        let mut own = self.operations.iter();
+        own.find(|own| route(own) == route(operation)).expect("every place has the same operations")
+    }
+
     /// The session of somebody new.
     async fn session(&self) -> Session {
         let n = self.requests.fetch_add(1, Ordering::Relaxed);

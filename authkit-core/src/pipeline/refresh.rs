@@ -1,0 +1,105 @@
+//! Refreshing: the next tokens of a session, for the newest one of before.
+
+use super::{Proved, issuable};
+use crate::{
+    batch::{Batch, Receipt},
+    collection::At,
+    context::RequestContext,
+    error::{AuthError, codes},
+    event::{RefreshTokenReused, TokenRefreshed},
+    flow::Purpose,
+    operations::end_own,
+    session::{Ending, Issue, Kept, RefreshState, Renewal, Session, SignedIn},
+};
+
+/// How often a refresh is tried again because another one was faster.
+const TRIES: usize = 8;
+
+impl RequestContext {
+    /// Exchanges a refresh token for the next tokens of its session: one read and one commit.
+    ///
+    /// Stages say what has to be proved, as for a sign-in; what the session has not proved needs a new sign-in. Nothing
+    /// is charged: a token cannot be guessed, and one that was made up is refused without a store call.
+    ///
+    /// # Errors
+    ///
+    /// [`codes::UNAUTHENTICATED`] if the token shows no living session, or one that has to be signed in anew. A token
+    /// that was replaced long ago ends its session, since two hold copies of it.
+    pub async fn refresh(&self, token: &str) -> Result<SignedIn, AuthError> {
+        for _ in 1..TRIES {
+            match self.try_refresh(token).await {
+                Err(error) if *error.code() == codes::CONFLICT => {}
+                done => return done,
+            }
+        }
+        self.try_refresh(token).await
+    }
+
+    async fn try_refresh(&self, token: &str) -> Result<SignedIn, AuthError> {
+        let (kept, renewal) = match self.engine.tokens.inspect_refresh(self, token).await? {
+            RefreshState::Newest(kept) => (kept, Renewal::Next),
+            RefreshState::Replaced(kept) => (kept, Renewal::Same),
+            RefreshState::Reused(kept) => {
+                self.end_reused(&kept).await?;
+                return Err(AuthError::new(&codes::UNAUTHENTICATED).because("a refresh token was used again"));
+            }
+            RefreshState::Dead => {
+                self.turned_away("core.refresh_token");
+                return Err(AuthError::new(&codes::UNAUTHENTICATED).because("a refresh token that shows nothing"));
+            }
+        };
+        self.still_suffices(&kept).await?;
+
+        let mut batch = Batch::new(self);
+        let principal = &kept.session.principal;
+        batch.ensure(&self.engine.spine.principals, At::id(principal.id), issuable(principal)).or(&codes::CONFLICT);
+        let renewed = self.engine.sessions.renew(self, &kept, renewal, &mut batch);
+        let event =
+            TokenRefreshed { principal: principal.id, session: kept.session.id, again: renewal == Renewal::Same };
+        let receipt: Receipt<Issue> = self.commit(event, batch).await?.retype();
+        let tokens = self.engine.tokens.mint_again(self, &renewed, &receipt).await?;
+        Ok(SignedIn::new(Session::stored(renewed.session), tokens, None))
+    }
+
+    /// Whether what the session proved still meets what is demanded.
+    async fn still_suffices(&self, kept: &Kept) -> Result<(), AuthError> {
+        let purpose = Purpose::Refresh { session: kept.session.id };
+        let proved = Proved {
+            principal: kept.session.principal.clone(),
+            evidence: super::session_evidence(&kept.session)?,
+            effects: Vec::new(),
+            batch: Batch::new(self),
+            reason: "refresh",
+        };
+        let (requirement, _) = self.requirement(&purpose, &proved, &[]).await?;
+        match requirement.unmet(&proved.evidence, self.now()) {
+            None => Ok(()),
+            Some(unmet) => {
+                self.turned_away("core.refresh_demands_more");
+                Err(AuthError::new(&codes::UNAUTHENTICATED).because(unmet.reason))
+            }
+        }
+    }
+
+    async fn end_reused(&self, kept: &Kept) -> Result<(), AuthError> {
+        let (principal, session) = (kept.session.principal.id, kept.session.id);
+        let mut batch = Batch::new(self);
+        self.engine.sessions.end(self, principal, Ending::One(session), &mut batch);
+        match self.commit(RefreshTokenReused { principal, session }, batch).await {
+            Err(error) if *error.code() == codes::NOT_FOUND => Ok(()),
+            ended => ended.map(drop),
+        }
+    }
+
+    /// Ends the session that a refresh token shows; that it shows none is no error.
+    pub(crate) async fn end_refreshed(&self, token: &str) -> Result<(), AuthError> {
+        match self.engine.tokens.inspect_refresh(self, token).await? {
+            RefreshState::Newest(kept) | RefreshState::Replaced(kept) => end_own(self, &kept.session).await,
+            RefreshState::Reused(kept) => self.end_reused(&kept).await,
+            RefreshState::Dead => {
+                self.turned_away("core.refresh_token");
+                Ok(())
+            }
+        }
+    }
+}
