@@ -21,6 +21,8 @@ pub(crate) struct SessionRow {
     pub(crate) evidence: Json<Vec<Evidence>>,
     /// How often the secret was changed.
     pub(crate) generation: i64,
+    /// How many refresh tokens followed the first one under this secret.
+    pub(crate) refreshes: i64,
     pub(crate) ip: Option<String>,
     pub(crate) user_agent: Option<String>,
     pub(crate) created_at: Timestamp,
@@ -28,7 +30,8 @@ pub(crate) struct SessionRow {
     pub(crate) ends_at: Timestamp,
     #[entity(volatile)]
     pub(crate) last_seen_at: Timestamp,
-    /// When it ends unless it is used: idle span after the last use, at most `ends_at`.
+    /// When it ends unless it is used: its idle span after the last use, at most `ends_at`. The span is not kept: it is
+    /// what lies between the two.
     #[entity(volatile)]
     pub(crate) expires_at: Timestamp,
 }

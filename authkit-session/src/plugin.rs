@@ -2,7 +2,10 @@ use std::{sync::Arc, time::Duration};
 
 use authkit_core::{Manifest, Plugin, Problem, Registrar};
 
-use crate::{config::SessionConfig, entity::SessionRow, session_store::RowSessions, token_strategy::OpaqueTokens};
+use crate::{
+    config::SessionConfig, entity::SessionRow, introspection::Introspection, session_store::RowSessions,
+    token_strategy::OpaqueTokens,
+};
 
 /// Keeps sessions in the store and shows them to clients as opaque tokens.
 #[derive(Clone, Debug)]
@@ -30,6 +33,13 @@ impl Sessions {
         self.config.absolute = span;
         self
     }
+
+    /// The idle span of clients that ask to be remembered.
+    #[must_use]
+    pub const fn remember(mut self, span: Duration) -> Self {
+        self.config.remember = Some(span);
+        self
+    }
 }
 
 impl Plugin for Sessions {
@@ -42,10 +52,13 @@ impl Plugin for Sessions {
         if let Some(text) = config.problem() {
             return Err(registrar.problem(text));
         }
-        let store = Arc::new(RowSessions::new(registrar.collection()?, &registrar.principals(), config));
-        let tokens = OpaqueTokens::new(registrar.keys(), store.clone());
+        let (rows, principals) = (registrar.collection()?, registrar.principals());
+        let permit = Box::new(|_: &_, _: &_| Ok(()));
+        let store = Arc::new(RowSessions::new(rows, &principals, config.lifetimes(), permit));
+        let tokens = Arc::new(OpaqueTokens::new(registrar.keys(), store.clone()));
+        registrar.provide(Arc::new(Introspection::new(tokens.clone(), store.clone())));
         registrar.session_store(store);
-        registrar.token_strategy(Arc::new(tokens));
+        registrar.token_strategy(tokens);
         Ok(())
     }
 }

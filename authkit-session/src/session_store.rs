@@ -3,12 +3,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use authkit_core::{
     Aal, At, AuthError, Batch, Collection, Column, Cursor, Ending, EphemeralBatch, Evidence, Grant, JoinedReader, Json,
-    NewSession, Page, Principal, PrincipalId, PrincipalKind, PrincipalRow, ReadOnly, RequestContext, Rotation, Scan,
-    Session, SessionId, SessionStore, SessionSummary, SessionTimes, Status, StoredSession, Timestamp, TokenClaim,
+    Kept, NewSession, Page, Principal, PrincipalId, PrincipalKind, PrincipalRow, ReadOnly, Renewal, RequestContext,
+    Rotation, Scan, Session, SessionId, SessionStore, SessionSummary, SessionTimes, Status, StoredSession, Timestamp,
     Volatile, codes,
 };
 
-use crate::{config::SessionConfig, entity::SessionRow};
+use crate::{config::Lifetimes, entity::SessionRow};
 
 /// What a request needs of a session and its principal: one statement reads both.
 type SessionColumns = (
@@ -19,6 +19,8 @@ type SessionColumns = (
     Column<SessionRow, String>,
     Column<SessionRow, Json<Vec<Evidence>>>,
     Column<SessionRow, i64>,
+    Column<SessionRow, i64>,
+    Column<SessionRow, Timestamp>,
     Column<SessionRow, Timestamp>,
     Column<SessionRow, Timestamp, Volatile>,
     Column<SessionRow, Timestamp, Volatile>,
@@ -37,14 +39,19 @@ const TOUCH_EVERY: Duration = Duration::from_secs(60);
 pub(crate) struct RowSessions {
     rows: Collection<SessionRow>,
     hot: JoinedReader<SessionRow, SessionColumns, PrincipalRow, PrincipalColumns>,
-    config: SessionConfig,
+    lifetimes: Lifetimes,
+    permit: Permit,
 }
+
+/// Whether a session may get tokens, asked before the commit that issues them.
+pub(crate) type Permit = Box<dyn Fn(&RequestContext, &StoredSession) -> Result<(), AuthError> + Send + Sync>;
 
 impl RowSessions {
     pub(crate) fn new(
         rows: Collection<SessionRow>,
         principals: &ReadOnly<PrincipalRow>,
-        config: SessionConfig,
+        lifetimes: Lifetimes,
+        permit: Permit,
     ) -> Self {
         let session = (
             SessionRow::secret_hash,
@@ -54,13 +61,15 @@ impl RowSessions {
             SessionRow::amr,
             SessionRow::evidence,
             SessionRow::generation,
+            SessionRow::refreshes,
             SessionRow::created_at,
+            SessionRow::ends_at,
             SessionRow::last_seen_at,
             SessionRow::expires_at,
         );
         let principal = (PrincipalRow::kind, PrincipalRow::status, PrincipalRow::epoch, PrincipalRow::sessions_from);
         let hot = rows.joined_reader(session, SessionRow::principal_id, principals, principal);
-        Self { rows, hot, config }
+        Self { rows, hot, lifetimes, permit }
     }
 }
 
@@ -68,8 +77,8 @@ impl RowSessions {
 impl SessionStore for RowSessions {
     fn insert(&self, cx: &RequestContext, grant: &Grant, batch: &mut Batch) -> Result<NewSession, AuthError> {
         let secret = batch.secret(cx);
-        let ends_at = cx.now().plus(self.config.absolute);
-        let expires_at = cx.now().plus(self.config.idle).min(ends_at);
+        let ends_at = cx.now().plus(self.lifetimes.absolute);
+        let expires_at = cx.now().plus(self.lifetimes.idle_of(cx.client(), grant)).min(ends_at);
         let id: SessionId = cx.new_id();
         let evidence = Json::new(&grant.evidence)?;
         let amr = grant.amr.join(" ");
@@ -82,6 +91,7 @@ impl SessionStore for RowSessions {
             amr: amr.clone(),
             evidence: evidence.clone(),
             generation: 0,
+            refreshes: 0,
             ip: cx.client().ip.map(|ip| ip.to_canonical().to_string()),
             user_agent: cx.client().user_agent.clone(),
             created_at: cx.now(),
@@ -90,17 +100,13 @@ impl SessionStore for RowSessions {
             expires_at,
         };
         batch.insert(&self.rows, row);
-        let times = SessionTimes { created_at: cx.now(), last_seen_at: cx.now(), expires_at };
+        let times = SessionTimes { created_at: cx.now(), last_seen_at: cx.now(), expires_at, ends_at };
         let session = StoredSession::new(id, grant.principal.clone(), grant.aal, amr, evidence, 0, times);
+        (self.permit)(cx, &session)?;
         Ok(NewSession { session, secret })
     }
 
-    async fn find(
-        &self,
-        cx: &RequestContext,
-        id: SessionId,
-        claim: &TokenClaim,
-    ) -> Result<Option<StoredSession>, AuthError> {
+    async fn find(&self, cx: &RequestContext, id: SessionId) -> Result<Option<Kept>, AuthError> {
         let Some((session, principal)) = self.hot.get(cx, At::id(id)).await? else {
             return Ok(None);
         };
@@ -112,15 +118,20 @@ impl SessionStore for RowSessions {
             amr,
             evidence,
             generation,
+            refreshes,
             created_at,
+            ends_at,
             last_seen_at,
             expires_at,
         ) = session;
         let (kind, status, epoch, sessions_from) = principal;
-        let alive = claim.proves(&secret_hash) && status == Status::Active && session_epoch >= sessions_from;
+        if status != Status::Active || session_epoch < sessions_from {
+            return Ok(None);
+        }
         let principal = Principal::read(principal_id, kind, status, epoch);
-        let times = SessionTimes { created_at, last_seen_at, expires_at };
-        Ok(alive.then(|| StoredSession::new(id, principal, aal, amr, evidence, generation, times)))
+        let times = SessionTimes { created_at, last_seen_at, expires_at, ends_at };
+        let session = StoredSession::new(id, principal, aal, amr, evidence, generation, times);
+        Ok(Some(Kept { session, secret_hash, refreshes }))
     }
 
     async fn list(
@@ -165,7 +176,11 @@ impl SessionStore for RowSessions {
         let mut row = row.ok_or(AuthError::new(&codes::UNAUTHENTICATED))?;
         let secret = batch.secret(cx);
         let unrotated = [SessionRow::generation.eq(generation)];
-        let mut changes = vec![SessionRow::secret_hash.set(secret.hash()), SessionRow::generation.plus(1)];
+        let mut changes = vec![
+            SessionRow::secret_hash.set(secret.hash()),
+            SessionRow::generation.plus(1),
+            SessionRow::refreshes.set(0),
+        ];
         if let Rotation::Raised(grant) = rotation {
             row.aal = grant.aal;
             row.amr = grant.amr.join(" ");
@@ -175,8 +190,7 @@ impl SessionStore for RowSessions {
             changes.push(SessionRow::evidence.set(row.evidence.clone()));
         }
         batch.update(&self.rows, At::id(session), unrotated, changes).or(&codes::UNAUTHENTICATED);
-        let times =
-            SessionTimes { created_at: row.created_at, last_seen_at: row.last_seen_at, expires_at: row.expires_at };
+        let times = times_of(&row);
         let session = StoredSession::new(
             session,
             principal.clone(),
@@ -186,19 +200,40 @@ impl SessionStore for RowSessions {
             generation.saturating_add(1),
             times,
         );
+        (self.permit)(cx, &session)?;
         Ok(NewSession { session, secret })
+    }
+
+    fn renew(&self, cx: &RequestContext, kept: &Kept, renewal: Renewal, batch: &mut Batch) -> Kept {
+        let at = At::id(kept.session.id);
+        let unchanged = [SessionRow::refreshes.eq(kept.refreshes), SessionRow::secret_hash.eq(kept.secret_hash)];
+        let mut renewed = kept.clone();
+        match renewal {
+            Renewal::Next => {
+                renewed.refreshes = kept.refreshes.saturating_add(1);
+                renewed.session.last_seen_at = cx.now();
+                renewed.session.expires_at = used_until(&kept.session, cx.now());
+                let changes = [
+                    SessionRow::refreshes.plus(1),
+                    SessionRow::last_seen_at.set(cx.now()).into(),
+                    SessionRow::expires_at.set(renewed.session.expires_at).into(),
+                ];
+                batch.update(&self.rows, at, unchanged, changes).or(&codes::CONFLICT);
+            }
+            Renewal::Same => batch.ensure(&self.rows, at, unchanged).or(&codes::CONFLICT),
+        }
+        renewed
     }
 
     async fn touch(&self, cx: &RequestContext, session: &Session) -> Result<(), AuthError> {
         if cx.now().since(session.last_seen_at) < TOUCH_EVERY {
             return Ok(());
         }
-        let ends_at = session.created_at.plus(self.config.absolute);
-        let expires_at = cx.now().plus(self.config.idle).min(ends_at);
         let mut batch = EphemeralBatch::new(cx);
         // Somebody else may have noted a later use.
         let guards = [SessionRow::last_seen_at.eq(session.last_seen_at)];
-        let changes = [SessionRow::last_seen_at.set(cx.now()), SessionRow::expires_at.set(expires_at)];
+        let changes =
+            [SessionRow::last_seen_at.set(cx.now()), SessionRow::expires_at.set(used_until(session, cx.now()))];
         batch.touch(&self.rows, At::id(session.id), guards, changes);
         match cx.commit_ephemeral(batch).await {
             Err(error) if *error.code() == codes::CONFLICT => Ok(()),
@@ -207,9 +242,23 @@ impl SessionStore for RowSessions {
     }
 }
 
+/// When a session ends that is used now: its idle span is the one it was issued with.
+fn used_until(session: &StoredSession, now: Timestamp) -> Timestamp {
+    let idle = session.expires_at.since(session.last_seen_at);
+    now.plus(idle).min(session.ends_at)
+}
+
+const fn times_of(row: &SessionRow) -> SessionTimes {
+    SessionTimes {
+        created_at: row.created_at,
+        last_seen_at: row.last_seen_at,
+        expires_at: row.expires_at,
+        ends_at: row.ends_at,
+    }
+}
+
 fn summary(row: SessionRow) -> SessionSummary {
-    let times = SessionTimes { created_at: row.created_at, last_seen_at: row.last_seen_at, expires_at: row.expires_at };
-    let mut summary = SessionSummary::new(row.id, row.aal, times);
+    let mut summary = SessionSummary::new(row.id, row.aal, times_of(&row));
     summary.ip = row.ip;
     summary.user_agent = row.user_agent;
     summary.amr = row.amr.split_whitespace().map(str::to_owned).collect();

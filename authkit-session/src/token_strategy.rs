@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use authkit_core::{
-    AuthError, Issue, KeyRing, NewSession, Receipt, RequestContext, SessionStore, StoredSession, TokenKind,
-    TokenStrategy, Tokens,
+    AuthError, Issue, Kept, KeyRing, NewSession, Receipt, RefreshState, RequestContext, SessionStore as _, Shown,
+    TokenKind, TokenStrategy, Tokens, codes,
 };
 
 use crate::session_store::RowSessions;
@@ -14,23 +14,36 @@ pub(crate) struct OpaqueTokens {
     sessions: Arc<RowSessions>,
 }
 
+/// What an opaque token begins with, before `_`.
+pub(crate) const PREFIX: &str = "aks";
+
 impl OpaqueTokens {
     pub(crate) fn new(keys: &KeyRing, sessions: Arc<RowSessions>) -> Self {
-        Self { kind: TokenKind::new(keys, "aks"), sessions }
+        Self { kind: TokenKind::new(keys, PREFIX), sessions }
     }
 }
 
 #[async_trait]
 impl TokenStrategy for OpaqueTokens {
-    fn mint(&self, new: &NewSession, receipt: &Receipt<Issue>) -> Result<Tokens, AuthError> {
+    async fn mint(&self, _: &RequestContext, new: &NewSession, receipt: &Receipt<Issue>) -> Result<Tokens, AuthError> {
         let access = receipt.token(&self.kind, new.session.id, &new.secret)?;
         Ok(Tokens::new(access, new.session.expires_at))
     }
 
-    async fn authenticate(&self, cx: &RequestContext, token: &str) -> Result<Option<StoredSession>, AuthError> {
-        match self.kind.parse(token) {
-            Some(claim) => self.sessions.find(cx, claim.id.into(), &claim).await,
-            None => Ok(None),
-        }
+    async fn mint_again(&self, _: &RequestContext, _: &Kept, _: &Receipt<Issue>) -> Result<Tokens, AuthError> {
+        Err(AuthError::new(&codes::INTERNAL).because("an opaque token is not refreshed"))
+    }
+
+    async fn authenticate(&self, cx: &RequestContext, token: &str) -> Result<Option<Shown>, AuthError> {
+        let Some(claim) = self.kind.parse(token) else {
+            return Ok(None);
+        };
+        let kept = self.sessions.find(cx, claim.id.into()).await?;
+        let proved = kept.filter(|kept| claim.proves(&kept.secret_hash));
+        Ok(proved.map(|kept| Shown::Stored(kept.session)))
+    }
+
+    async fn inspect_refresh(&self, _: &RequestContext, _: &str) -> Result<RefreshState, AuthError> {
+        Ok(RefreshState::Dead)
     }
 }

@@ -1,6 +1,15 @@
 //! Holds the plugin to what every plugin has to keep.
 
-use authkit_session::Sessions;
-use authkit_store_memory::MemoryStore;
+mod opaque {
+    use authkit_session::Sessions;
+    use authkit_store_memory::MemoryStore;
 
-authkit_testkit::plugin_suite!(store = MemoryStore::new(), plugin = Sessions::opaque());
+    authkit_testkit::plugin_suite!(store = MemoryStore::new(), plugin = Sessions::opaque());
+}
+
+mod jwt {
+    use authkit_session::Sessions;
+    use authkit_store_memory::MemoryStore;
+
+    authkit_testkit::plugin_suite!(store = MemoryStore::new(), plugin = Sessions::jwt());
+}
