@@ -5,7 +5,7 @@ use authkit_core::{ColumnDef, EntityDef, Id, StoreError};
 use crate::{
     error::Fault,
     names::{expiry_index_name, index_name, indexed, owner_of},
-    sql::Dialect,
+    sql::{Dialect, Indexing},
 };
 
 /// A table.
@@ -14,6 +14,8 @@ pub(crate) struct Catalogue {
     pub(crate) columns: Vec<Described>,
     pub(crate) key: Vec<String>,
     pub(crate) indexes: Vec<Index>,
+    /// Indexes that were begun and never finished.
+    pub(crate) unfinished: Vec<Index>,
     pub(crate) references: Vec<Reference>,
 }
 
@@ -69,6 +71,7 @@ impl Catalogue {
             key: def.indexes.first().map(|primary| named(indexed(def, primary))).unwrap_or_default(),
             indexes: indexes.map(|(name, columns, unique)| Index { name, unique, columns: named(columns) }).collect(),
             references: references.collect(),
+            unfinished: Vec::new(),
         }
     }
 
@@ -133,12 +136,13 @@ impl Catalogue {
 }
 
 impl Described {
+    /// The type is that of a column in no index: a newer version may have made an index of it, or dropped one.
     pub(crate) fn declared(dialect: &Dialect, column: &ColumnDef) -> Self {
         Self {
             name: column.name.to_owned(),
-            column_type: (dialect.column_type)(column.kind).to_owned(),
+            column_type: (dialect.column_type)(column.kind, Indexing::Plain).to_owned(),
             nullable: column.nullable,
-            default: column.default.as_ref().map(dialect.literal),
+            default: column.default.as_ref().and_then(dialect.default),
         }
     }
 
@@ -158,4 +162,11 @@ impl Described {
             _ => None,
         }
     }
+}
+
+/// Whether a column stands in an index of its table.
+pub(crate) fn indexing(def: &EntityDef, column: &ColumnDef) -> Indexing {
+    let at = def.position(column.name);
+    let indexed = def.indexes.iter().flat_map(|index| &index.columns).any(|position| Some(*position) == at);
+    if indexed || at.is_none() { Indexing::Indexed } else { Indexing::Plain }
 }

@@ -8,28 +8,44 @@ use authkit_core::Acknowledgement;
 #[derive(Clone)]
 pub struct SqlxConfig {
     pub(crate) url: String,
-    pub(crate) readers: usize,
+    pub(crate) readers: Option<usize>,
+    pub(crate) writers: Option<usize>,
     pub(crate) busy_timeout: Duration,
     pub(crate) acknowledged: Acknowledgement,
 }
 
 impl SqlxConfig {
-    /// Connects to the database at this URL, such as `sqlite://auth.db` or `sqlite::memory:`.
+    /// Connects to the database at this URL, such as `sqlite://auth.db` or `postgres://auth@db.example.com/auth`.
     ///
     /// A SQLite file that does not exist is made.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), readers: 4, busy_timeout: Duration::from_secs(5), acknowledged: Acknowledgement::Kept }
+        Self {
+            url: url.into(),
+            readers: None,
+            writers: None,
+            busy_timeout: Duration::from_secs(5),
+            acknowledged: Acknowledgement::Kept,
+        }
     }
 
-    /// Sets how many connections read at the same time; 4 unless told, at least 1.
+    /// Sets how many connections read at the same time; 4 on SQLite and 10 on a server unless told, at least 1.
     #[must_use]
     pub fn readers(mut self, readers: usize) -> Self {
-        self.readers = readers.max(1);
+        self.readers = Some(readers.max(1));
         self
     }
 
-    /// Sets how long a call waits for a connection, and a commit for other processes; 5 seconds unless told.
+    /// Sets how many connections write at the same time; 10 unless told, at least 1. On SQLite it is always one.
+    ///
+    /// They are others than those that read, so commits that wait for one row keep nobody from reading.
+    #[must_use]
+    pub fn writers(mut self, writers: usize) -> Self {
+        self.writers = Some(writers.max(1));
+        self
+    }
+
+    /// Sets how long a call waits for a connection, and a statement for rows that others hold; 5 seconds unless told.
     ///
     /// After that it fails with [`StoreError::Busy`](authkit_core::StoreError::Busy).
     #[must_use]
@@ -58,6 +74,7 @@ impl fmt::Debug for SqlxConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqlxConfig")
             .field("readers", &self.readers)
+            .field("writers", &self.writers)
             .field("busy_timeout", &self.busy_timeout)
             .field("acknowledged", &self.acknowledged)
             .finish_non_exhaustive()

@@ -5,7 +5,9 @@
 
 use crate::{
     catalogue::{Catalogue, Described, Index},
+    ddl::drop_index,
     error::Fault,
+    sql::Dialect,
 };
 
 /// What is there once a statement was run.
@@ -31,6 +33,8 @@ pub(crate) struct Named {
 pub(crate) enum Standing {
     Left,
     Done,
+    /// It was begun and has to be removed before it is begun again.
+    Broken,
     /// Something else is there, which differs in this.
     Foreign(String),
 }
@@ -73,10 +77,19 @@ impl Effect {
             },
             (Self::Index { table, .. }, Some(named)) if !named.is_index_of(table) => Standing::Foreign(named.told()),
             (Self::Index { made, .. }, Some(_)) if found.indexes.contains(made) => Standing::Done,
+            (Self::Index { made, .. }, Some(_)) if found.unfinished.contains(made) => Standing::Broken,
             (Self::Index { .. }, Some(_)) => Standing::Foreign("its columns or its uniqueness differ".to_owned()),
             (Self::NoIndex { table, .. }, Some(named)) if named.is_index_of(table) => Standing::Left,
             // It is dropped, and the name may be used by others.
             (Self::NoIndex { .. }, _) => Standing::Done,
+        }
+    }
+
+    /// The statement that takes back what was begun.
+    pub(crate) fn removal(&self, dialect: &'static Dialect) -> Option<String> {
+        match self {
+            Self::Index { table, made } => Some(drop_index(dialect, table, &made.name)),
+            Self::Table { .. } | Self::Column { .. } | Self::NoIndex { .. } => None,
         }
     }
 

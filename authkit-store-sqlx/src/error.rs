@@ -1,17 +1,28 @@
 //! What databases answer, as [`StoreError`].
 
-use authkit_core::{BoxError, StoreError};
-use sqlx::error::DatabaseError;
+use std::io;
 
-/// The sources of this store's errors. None holds a value of a row: what a driver says may, so it is not passed on.
+use authkit_core::{BoxError, StoreError};
+
+use crate::driver::Failure;
+
+/// The sources of this store's errors.
+///
+/// None holds a value of a row or a password: what a driver says of statements and URLs may, so it is not passed on.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
     #[error("{what} (code {code})")]
-    Database { what: &'static str, code: i32 },
+    Database { what: &'static str, code: String },
     #[error("{0}")]
     Driver(&'static str),
-    #[error("no database is compiled in for the scheme of the URL")]
-    UnknownUrl,
+    #[error("the connection to the database failed; is it running at the host and port of the URL?")]
+    Connection(#[source] io::Error),
+    #[error("no encrypted connection to the database was agreed on")]
+    Encryption(#[source] BoxError),
+    #[error("the URL begins with none of {0}")]
+    UnknownUrl(String),
+    #[error("URLs that begin with {scheme} need the Cargo feature `{feature}` of authkit-store-sqlx")]
+    NotCompiledIn { scheme: &'static str, feature: &'static str },
     #[error("the pool's connections do not enforce foreign keys")]
     NoForeignKeys,
     #[error("table {0} holds rows of tenants and is not reached with the global scope")]
@@ -36,51 +47,31 @@ impl From<Fault> for StoreError {
     }
 }
 
-/// What an error means that no op of a commit is to blame for.
-pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
+/// What an error means that is not the database's: of the driver, the connection, the pool.
+pub(crate) fn driver_failure(error: sqlx::Error) -> Failure {
     let unavailable = |what| StoreError::Unavailable(Fault::Driver(what).into());
     match error {
-        sqlx::Error::Database(error) => answer(error.as_ref()),
-        sqlx::Error::PoolTimedOut => StoreError::Busy,
+        sqlx::Error::PoolTimedOut => Failure::Busy,
         sqlx::Error::ColumnDecode { .. }
         | sqlx::Error::ColumnIndexOutOfBounds { .. }
         | sqlx::Error::ColumnNotFound(_)
         | sqlx::Error::Decode(_)
-        | sqlx::Error::TypeNotFound { .. } => Fault::Driver("a stored value is not of the declared kind").into(),
-        sqlx::Error::Configuration(_) => unavailable("the connection settings are not valid"),
-        sqlx::Error::Io(_) | sqlx::Error::Tls(_) => unavailable("the connection failed"),
-        sqlx::Error::PoolClosed => unavailable("the pool is closed"),
-        _ => unavailable("the driver failed"),
+        | sqlx::Error::TypeNotFound { .. } => Failure::Final(UNREADABLE.into()),
+        sqlx::Error::Encode(_) => Failure::Final(Fault::Driver("a value is not of the declared kind").into()),
+        sqlx::Error::Configuration(_) => Failure::Final(unavailable(URL)),
+        sqlx::Error::Tls(source) => Failure::Final(StoreError::Unavailable(Fault::Encryption(source).into())),
+        sqlx::Error::PoolClosed => Failure::Final(unavailable("the pool is closed")),
+        sqlx::Error::Io(source) => Failure::Lost(StoreError::Unavailable(Fault::Connection(source).into())),
+        sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => Failure::Lost(unavailable("the connection failed")),
+        _ => Failure::Lost(unavailable("the driver failed")),
     }
 }
 
-/// What a failed commit means: where the database cannot say what became of it, nobody knows.
-pub(crate) fn commit_error(error: sqlx::Error) -> StoreError {
-    match store_error(error) {
-        StoreError::Unavailable(_) => StoreError::Unknown,
-        known => known,
-    }
+/// A stored value is not what is declared.
+pub(crate) fn unreadable(_error: sqlx::Error) -> StoreError {
+    UNREADABLE.into()
 }
 
-/// The result codes of SQLite, <https://sqlite.org/rescode.html>.
-fn answer(error: &dyn DatabaseError) -> StoreError {
-    let code = code(error);
-    let unavailable = |what| StoreError::Unavailable(Fault::Database { what, code }.into());
-    let corrupt = |what| StoreError::from(Fault::Database { what, code });
-    match code & 0xff {
-        1 => corrupt("a statement does not fit the tables; are the migrations applied?"),
-        5 | 6 => StoreError::Busy,
-        8 => unavailable("the database is read-only"),
-        10 => unavailable("disk I/O error"),
-        11 | 26 => corrupt("the database file is damaged"),
-        13 => unavailable("the disk is full"),
-        14 => unavailable("the database file cannot be opened"),
-        19 => corrupt("a row breaks a constraint of its table"),
-        _ => unavailable("the database failed"),
-    }
-}
-
-/// The extended result code; 0 if there is none.
-pub(crate) fn code(error: &dyn DatabaseError) -> i32 {
-    error.code().and_then(|code| code.parse().ok()).unwrap_or(0)
-}
+const URL: &str = "the URL cannot be read; it is scheme://user:password@host:port/database?option=value, and what is no \
+                   letter or digit in a user or password is percent-encoded";
+const UNREADABLE: Fault = Fault::Driver("a stored value is not of the declared kind");

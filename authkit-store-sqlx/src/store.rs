@@ -16,6 +16,12 @@ pub struct SqlxStore {
 #[non_exhaustive]
 #[derive(Clone, Debug)]
 pub enum SqlxPool {
+    /// A pool of connections to a MySQL or MariaDB server.
+    #[cfg(feature = "mysql")]
+    MySql(sqlx::MySqlPool),
+    /// A pool of connections to a PostgreSQL server.
+    #[cfg(feature = "postgres")]
+    Postgres(sqlx::PgPool),
     /// A pool of connections to one SQLite database.
     #[cfg(feature = "sqlite")]
     Sqlite(sqlx::SqlitePool),
@@ -37,8 +43,7 @@ impl SqlxStore {
     ///
     /// [`StoreError::Unavailable`] if no database answers at the URL, or its kind is not compiled in.
     pub async fn connect_with(config: SqlxConfig) -> Result<Self, StoreError> {
-        let kind = DATABASES.iter().find(|(scheme, _)| config.url.starts_with(scheme));
-        let (_, open) = kind.ok_or_else(|| StoreError::Unavailable(Fault::UnknownUrl.into()))?;
+        let open = opener(&config.url).map_err(|fault| StoreError::Unavailable(fault.into()))?;
         Ok(Self { database: open(config).await? })
     }
 
@@ -46,7 +51,8 @@ impl SqlxStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if the database does not answer or does not enforce foreign keys.
+    /// [`StoreError::Unavailable`] if the database does not answer, or if the pool's sessions are set up so that rows or
+    /// references could be lost.
     pub async fn from_pool(pool: impl Into<SqlxPool>) -> Result<Self, StoreError> {
         Ok(Self { database: adopt(pool.into()).await? })
     }
@@ -55,14 +61,45 @@ impl SqlxStore {
 type Opener = fn(SqlxConfig) -> Opening;
 type Opening = Pin<Box<dyn Future<Output = Result<Box<dyn Store>, StoreError>> + Send>>;
 
-/// URL schemes and what opens them.
+fn opener(url: &str) -> Result<Opener, Fault> {
+    if let Some((_, open)) = DATABASES.iter().find(|(scheme, _)| url.starts_with(scheme)) {
+        return Ok(*open);
+    }
+    match SCHEMES.iter().find(|(scheme, _)| url.starts_with(scheme)) {
+        Some((scheme, feature)) => Err(Fault::NotCompiledIn { scheme, feature }),
+        None => Err(Fault::UnknownUrl(SCHEMES.map(|(scheme, _)| scheme).join(", "))),
+    }
+}
+
+/// Every scheme, and the Cargo feature that adds its database.
+const SCHEMES: [(&str, &str); 5] = [
+    ("mariadb:", "mysql"),
+    ("mysql:", "mysql"),
+    ("postgres:", "postgres"),
+    ("postgresql:", "postgres"),
+    ("sqlite:", "sqlite"),
+];
+
+/// What opens the databases that are compiled in.
 static DATABASES: &[(&str, Opener)] = &[
+    #[cfg(feature = "mysql")]
+    ("mariadb:", |config| Box::pin(crate::mysql::open(config))),
+    #[cfg(feature = "mysql")]
+    ("mysql:", |config| Box::pin(crate::mysql::open(config))),
+    #[cfg(feature = "postgres")]
+    ("postgres:", |config| Box::pin(crate::postgres::open(config))),
+    #[cfg(feature = "postgres")]
+    ("postgresql:", |config| Box::pin(crate::postgres::open(config))),
     #[cfg(feature = "sqlite")]
     ("sqlite:", |config| Box::pin(crate::sqlite::open(config))),
 ];
 
 async fn adopt(pool: SqlxPool) -> Result<Box<dyn Store>, StoreError> {
     match pool {
+        #[cfg(feature = "mysql")]
+        SqlxPool::MySql(pool) => crate::mysql::adopt(pool).await,
+        #[cfg(feature = "postgres")]
+        SqlxPool::Postgres(pool) => crate::postgres::adopt(pool).await,
         #[cfg(feature = "sqlite")]
         SqlxPool::Sqlite(pool) => crate::sqlite::adopt(pool).await,
     }

@@ -1,4 +1,8 @@
-//! Runs every clause of the store contract against SQLite, in memory and in a file.
+//! Runs every clause of the store contract against SQLite, in memory and in a file, and against the servers.
+
+#[path = "it/server.rs"]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
+mod server;
 
 mod memory {
     use authkit_store_sqlx::SqlxStore;
@@ -43,4 +47,63 @@ mod file {
         }
         format!("sqlite://{path}")
     }
+}
+
+mod postgres {
+    use authkit_store_sqlx::SqlxStore;
+
+    use crate::server;
+
+    authkit_testkit::store_suite!(
+        make = SqlxStore::connect(&server::postgres().await).await.unwrap(),
+        reopen = {
+            let url = server::postgres().await;
+            move || {
+                let url = url.clone();
+                async move { SqlxStore::connect(&url).await.unwrap() }
+            }
+        },
+    );
+}
+
+/// On a pool, commits are transactions of prepared statements.
+mod postgres_pool {
+    use authkit_store_sqlx::SqlxStore;
+    use sqlx::postgres::PgPoolOptions;
+
+    use crate::server;
+
+    authkit_testkit::store_suite!({
+        let pool = PgPoolOptions::new().max_connections(8).connect(&server::postgres().await).await.unwrap();
+        SqlxStore::from_pool(pool).await.unwrap()
+    });
+}
+
+mod mariadb {
+    use authkit_store_sqlx::SqlxStore;
+
+    use crate::server;
+
+    authkit_testkit::store_suite!(
+        make = SqlxStore::connect(&server::mariadb().await).await.unwrap(),
+        reopen = {
+            let url = server::mariadb().await;
+            move || {
+                let url = url.clone();
+                async move { SqlxStore::connect(&url).await.unwrap() }
+            }
+        },
+    );
+}
+
+mod mariadb_pool {
+    use authkit_store_sqlx::SqlxStore;
+    use sqlx::mysql::MySqlPoolOptions;
+
+    use crate::server;
+
+    authkit_testkit::store_suite!({
+        let pool = MySqlPoolOptions::new().max_connections(8).connect(&server::mariadb().await).await.unwrap();
+        SqlxStore::from_pool(pool).await.unwrap()
+    });
 }

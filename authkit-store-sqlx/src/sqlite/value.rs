@@ -2,36 +2,28 @@
 
 use std::sync::Arc;
 
-use authkit_core::{ColumnDef, ColumnKind, Id, StoreError, Timestamp, Value};
+use authkit_core::{ColumnKind, Id, Timestamp, Value};
 use sqlx::{
-    Arguments as _, Decode, Row as _, Sqlite, Type,
+    Arguments as _, Row as _,
+    error::BoxDynError,
     sqlite::{SqliteArguments, SqliteRow},
 };
 use uuid::Uuid;
 
-use crate::{
-    error::{Fault, store_error},
-    sql::Arg,
-};
+use crate::sql::Arg;
 
-/// What the placeholders of a statement stand for, in order.
-pub(super) fn arguments<'a>(values: impl IntoIterator<Item = Arg<'a>>) -> Result<SqliteArguments, sqlx::Error> {
-    let mut arguments = SqliteArguments::default();
-    for value in values {
-        let added = match value {
-            Arg::Int(int) => arguments.add(int),
-            Arg::Id(id) => arguments.add(id_text(id)),
-            Arg::Value(Value::Null) => arguments.add(None::<i64>),
-            Arg::Value(Value::Bool(bool)) => arguments.add(*bool),
-            Arg::Value(Value::Int(int)) => arguments.add(*int),
-            Arg::Value(Value::Time(at)) => arguments.add(at.millis()),
-            Arg::Value(Value::Id(id)) => arguments.add(id_text(*id)),
-            Arg::Value(Value::Text(text) | Value::Json(text)) => arguments.add(Arc::<str>::from(text.as_str())),
-            Arg::Value(Value::Bytes(bytes)) => arguments.add(bytes.as_slice()),
-        };
-        added.map_err(sqlx::Error::Encode)?;
+/// Adds what the next placeholder stands for.
+pub(super) fn bind(arguments: &mut SqliteArguments, arg: Arg<'_>) -> Result<(), BoxDynError> {
+    match arg {
+        Arg::Null(_) => arguments.add(None::<i64>),
+        Arg::Bool(bool) => arguments.add(bool),
+        Arg::Int(int) => arguments.add(int),
+        Arg::Time(at) => arguments.add(at.millis()),
+        Arg::Id(id) => arguments.add(id_text(id)),
+        Arg::Text(text) | Arg::Json(text) => arguments.add(Arc::<str>::from(text)),
+        Arg::Bytes(bytes) => arguments.add(bytes),
+        Arg::Misfit => Err("a value of another kind".into()),
     }
-    Ok(arguments)
 }
 
 fn id_text(id: Id) -> Arc<str> {
@@ -39,53 +31,20 @@ fn id_text(id: Id) -> Arc<str> {
     Arc::from(&*Uuid::from_bytes(*id.as_bytes()).hyphenated().encode_lower(&mut buffer))
 }
 
-/// The values of these columns, which stand in the row from `first` on.
-pub(super) fn values<'a>(
-    row: &SqliteRow,
-    first: usize,
-    columns: impl ExactSizeIterator<Item = Option<&'a ColumnDef>>,
-) -> Result<Vec<Value>, StoreError> {
-    let mut values = Vec::with_capacity(columns.len());
-    for (at, column) in (first..).zip(columns) {
-        let column = column.ok_or(Fault::Driver("a column that is read is not declared"))?;
-        values.push(value(row, at, column.kind)?);
-    }
-    Ok(values)
-}
-
-pub(super) fn value(row: &SqliteRow, at: usize, kind: ColumnKind) -> Result<Value, StoreError> {
+pub(super) fn value(row: &SqliteRow, at: usize, kind: ColumnKind) -> Result<Value, sqlx::Error> {
     let value = match kind {
-        ColumnKind::Bool => field(row, at)?.map(Value::Bool),
-        ColumnKind::Int => field(row, at)?.map(Value::Int),
-        ColumnKind::Time => field(row, at)?.map(Timestamp::from_millis).map(Value::Time),
-        ColumnKind::Id => match field::<&str>(row, at)? {
-            Some(text) => {
-                let id = text.parse().map_err(|_invalid| Fault::Driver("a stored id is not a UUID"))?;
-                Some(Value::Id(id))
-            }
-            None => None,
-        },
-        ColumnKind::Text => field(row, at)?.map(Value::Text),
-        ColumnKind::Bytes => field(row, at)?.map(Value::Bytes),
-        ColumnKind::Json => field(row, at)?.map(Value::Json),
+        ColumnKind::Bool => row.try_get::<Option<_>, _>(at)?.map(Value::Bool),
+        ColumnKind::Int => row.try_get::<Option<_>, _>(at)?.map(Value::Int),
+        ColumnKind::Time => row.try_get::<Option<_>, _>(at)?.map(Timestamp::from_millis).map(Value::Time),
+        ColumnKind::Id => {
+            let id = row.try_get::<Option<&str>, _>(at)?.map(str::parse::<Id>).transpose();
+            id.map_err(|invalid| sqlx::Error::Decode(invalid.into()))?.map(Value::Id)
+        }
+        ColumnKind::Text => row.try_get::<Option<_>, _>(at)?.map(Value::Text),
+        ColumnKind::Bytes => row.try_get::<Option<_>, _>(at)?.map(Value::Bytes),
+        ColumnKind::Json => row.try_get::<Option<_>, _>(at)?.map(Value::Json),
     };
     Ok(value.unwrap_or(Value::Null))
-}
-
-/// A column of the driver's type; none for NULL.
-pub(super) fn field<'r, T>(row: &'r SqliteRow, at: usize) -> Result<Option<T>, StoreError>
-where
-    T: Decode<'r, Sqlite> + Type<Sqlite>,
-{
-    row.try_get(at).map_err(store_error)
-}
-
-/// A column of the driver's type that is not NULL.
-pub(super) fn required<'r, T>(row: &'r SqliteRow, at: usize) -> Result<T, StoreError>
-where
-    T: Decode<'r, Sqlite> + Type<Sqlite>,
-{
-    row.try_get(at).map_err(store_error)
 }
 
 /// A value as it stands in a statement.

@@ -1,9 +1,9 @@
 //! Dropping a commit.
 
-use authkit_core::{Op, Set, Store as _, Write};
+use authkit_core::Store as _;
 use authkit_testkit::drop_at_every_await;
 
-use crate::world::{COUNT, NOW, OWNERS, Place, SCOPE, TICKETS, by_id, find, owner, ticket};
+use crate::world::{COUNT, NOW, OWNERS, Place, SCOPE, TICKETS, add, find, owner, ticket};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_dropped_anywhere_is_whole_or_absent_and_the_next_one_lands() {
@@ -45,20 +45,16 @@ async fn commits_dropped_while_others_run_do_not_disturb_them() {
     let place = Place::new();
     let store = std::sync::Arc::new(place.migrated().await);
     store.commit(&SCOPE, &[owner(1, "a")], NOW).await.unwrap();
-    let add = || Op {
-        def: OWNERS.clone(),
-        write: Write::Update { at: by_id(1), guards: Vec::new(), set: vec![Set::Add(COUNT, 1)] },
-    };
     let mut landed = 0;
     for round in 0..100_u32 {
         let other = store.clone();
-        let ops = [add(), add()];
+        let ops = [add(1), add(1)];
         let dropped = tokio::spawn(async move { other.commit(&SCOPE, &ops, NOW).await });
         for _ in 0..round % 10 {
             tokio::task::yield_now().await;
         }
         dropped.abort();
-        store.commit(&SCOPE, &[add(), add()], NOW).await.unwrap();
+        store.commit(&SCOPE, &[add(1), add(1)], NOW).await.unwrap();
         landed += 1;
     }
     let count = find(&*store, &OWNERS, 1).await.unwrap().values[COUNT].clone();

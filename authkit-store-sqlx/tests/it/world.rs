@@ -4,7 +4,7 @@
 use std::sync::{Arc, LazyLock};
 
 use authkit_core::{
-    ColumnDef, Def, Durability, EntityDef, Get, Id, Lookup, Migration, Op, Reach, Row, Scope, Shape, Step, Store,
+    ColumnDef, Def, Durability, EntityDef, Get, Id, Lookup, Migration, Op, Reach, Row, Scope, Set, Shape, Step, Store,
     StoreError, TenantId, Timestamp, Uniqueness, Value, Write,
 };
 use authkit_store_sqlx::SqlxStore;
@@ -97,13 +97,23 @@ pub(crate) fn ticket(n: u64, owner: u64) -> Op {
     Op { def: TICKETS.clone(), write: Write::Insert { values } }
 }
 
+/// Counts in the row of an owner.
+pub(crate) fn add(n: u64) -> Op {
+    let write = Write::Update { at: by_id(n), guards: Vec::new(), set: vec![Set::Add(COUNT, 1)] };
+    Op { def: OWNERS.clone(), write }
+}
+
 pub(crate) fn by_id(n: u64) -> Lookup {
     Lookup { index: EntityDef::PRIMARY_KEY, key: vec![Value::Id(id(n))] }
 }
 
 pub(crate) async fn find(store: &impl Store, def: &Def, n: u64) -> Option<Row> {
-    let get = Get { shape: Arc::new(Shape::whole(def)), at: by_id(n), now: NOW };
-    store.get(&SCOPE, &get).await.unwrap()
+    store.get(&SCOPE, &whole(def, n)).await.unwrap()
+}
+
+/// A read of all columns of a row.
+pub(crate) fn whole(def: &Def, n: u64) -> Get {
+    Get { shape: Arc::new(Shape::whole(def)), at: by_id(n), now: NOW }
 }
 
 /// The error and its causes, as a log has them.

@@ -1,0 +1,60 @@
+//! What an error says to do when there is no connection, and that it says no password.
+
+use authkit_core::StoreError;
+use authkit_store_sqlx::SqlxStore;
+
+use crate::{server, world::told};
+
+/// Connecting is refused with a text that has this part.
+async fn check(url: &str, part: &str) {
+    let refused = SqlxStore::connect(url).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Unavailable(_)), "{refused:?}");
+    for text in [told(&refused), format!("{refused:?}")] {
+        assert!(!text.contains("secret"), "{text}");
+    }
+    assert!(told(&refused).contains(part), "{part}: {}", told(&refused));
+}
+
+#[tokio::test]
+async fn a_url_that_is_not_understood() {
+    check("mongodb://app:secret@host/db", "none of mariadb:, mysql:, postgres:, postgresql:, sqlite:").await;
+    check("postgres://app:secret/1@host/db", "percent-encoded").await;
+    check("mysql://app:secret#1@host/db", "percent-encoded").await;
+    check("postgres://app:secret@host/db?sslmode=secret", "cannot be read").await;
+    check("mysql://app:secret@host", "names no database: mysql://user:password@host:3306/database").await;
+    check("mariadb://app:secret@host/", "names no database").await;
+    check("sqlite:///there/is/no/such/folder/auth.db", "is its folder there").await;
+}
+
+#[tokio::test]
+async fn nobody_listens() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    for scheme in ["postgres", "mysql"] {
+        let url = format!("{scheme}://app:secret@127.0.0.1:{port}/app");
+        check(&url, "is it running at the host and port of the URL?: Connection refused").await;
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_is_absent() {
+    let absent = |url: String| {
+        let (before, after) = url.rsplit_once('/').unwrap();
+        let parameters = after.split_once('?').map(|(_, parameters)| parameters).unwrap_or_default();
+        format!("{before}/absent_secret?{parameters}")
+    };
+    for url in [server::postgres().await, server::mariadb().await] {
+        check(&absent(url), "no database of the URL's name; create it first").await;
+    }
+}
+
+#[tokio::test]
+async fn a_user_whom_the_server_does_not_know() {
+    for url in [server::postgres().await, server::mariadb().await] {
+        let (scheme, rest) = url.split_once("://").unwrap();
+        let (_, rest) = rest.split_once('@').unwrap();
+        let url = format!("{scheme}://stranger:secret@{rest}");
+        check(&url, "refuses the user or the password of the URL").await;
+    }
+}
