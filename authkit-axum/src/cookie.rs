@@ -1,4 +1,4 @@
-//! The two cookies: their names, how they are read, how they are set.
+//! The cookies: their names, how they are read, how they are set.
 
 use std::time::Duration;
 
@@ -7,26 +7,47 @@ use http::{HeaderMap, HeaderValue, header};
 
 use crate::given::Given;
 
-/// The names and attributes of the cookies of one application.
+/// The cookies of one application.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Cookies {
-    pub(crate) session: &'static str,
-    pub(crate) device: &'static str,
+    pub(crate) session: Cookie,
+    pub(crate) refresh: Cookie,
+    pub(crate) device: Cookie,
+}
+
+/// The name of a cookie and what is said with its value.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Cookie {
+    pub(crate) name: &'static str,
     attributes: &'static str,
 }
 
-// RFC 6265bis §4.1.3.2: no other host can set a cookie whose name begins with `__Host-`.
+/// What a request has in its cookies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CookieValues<'h> {
+    pub(crate) session: Given<'h>,
+    pub(crate) refresh: Given<'h>,
+    pub(crate) device: Given<'h>,
+}
+
+// RFC 6265bis §4.1.3.2: no other host can set a cookie whose name begins with `__Host-`, and its path is `/`.
+//
+// The session cookie is `Lax`, or whoever follows a link to the application would be signed out there. The refresh
+// cookie is `Strict`: a script of the application sends it, never a link.
 static SECURE: Cookies = Cookies {
-    session: "__Host-authkit_session",
-    device: "__Host-authkit_device",
-    attributes: "Path=/; Secure; HttpOnly; SameSite=Lax",
+    session: Cookie { name: "__Host-authkit_session", attributes: "Path=/; Secure; HttpOnly; SameSite=Lax" },
+    refresh: Cookie { name: "__Host-authkit_refresh", attributes: "Path=/; Secure; HttpOnly; SameSite=Strict" },
+    device: Cookie { name: "__Host-authkit_device", attributes: "Path=/; Secure; HttpOnly; SameSite=Lax" },
 };
 
 /// Only for a loopback address without TLS, where some browsers refuse `Secure`.
-static LOOPBACK: Cookies =
-    Cookies { session: "authkit_session", device: "authkit_device", attributes: "Path=/; HttpOnly; SameSite=Lax" };
+static LOOPBACK: Cookies = Cookies {
+    session: Cookie { name: "authkit_session", attributes: "Path=/; HttpOnly; SameSite=Lax" },
+    refresh: Cookie { name: "authkit_refresh", attributes: "Path=/; HttpOnly; SameSite=Strict" },
+    device: Cookie { name: "authkit_device", attributes: "Path=/; HttpOnly; SameSite=Lax" },
+};
 
-/// The largest value that is read, in bytes.
+/// The largest value that is read or set, in bytes.
 const LARGEST: usize = 4096;
 
 impl Cookies {
@@ -34,18 +55,19 @@ impl Cookies {
         if url.is_loopback() && !url.is_secure() { &LOOPBACK } else { &SECURE }
     }
 
-    /// The session cookie and the device cookie of a request.
+    /// Our cookies of a request.
     ///
     /// Of two cookies of one name neither is believed: one of them may have been planted.
-    pub(crate) fn read<'h>(&self, headers: &'h HeaderMap) -> (Given<'h>, Given<'h>) {
-        let (mut session, mut device) = (Given::Nothing, Given::Nothing);
+    pub(crate) fn read<'h>(&self, headers: &'h HeaderMap) -> CookieValues<'h> {
+        let mut values = CookieValues { session: Given::Nothing, refresh: Given::Nothing, device: Given::Nothing };
         let lines = headers.get_all(header::COOKIE).iter();
         for pair in lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';')) {
             let Some(at) = pair.iter().position(|byte| *byte == b'=') else { continue };
             let (name, value) = pair.split_at(at);
             let slot = match name.trim_ascii() {
-                name if name == self.session.as_bytes() => &mut session,
-                name if name == self.device.as_bytes() => &mut device,
+                name if name == self.session.name.as_bytes() => &mut values.session,
+                name if name == self.refresh.name.as_bytes() => &mut values.refresh,
+                name if name == self.device.name.as_bytes() => &mut values.device,
                 _ => continue,
             };
             let value = value.strip_prefix(b"=").and_then(readable);
@@ -54,28 +76,30 @@ impl Cookies {
                 _ => Given::Ambiguous,
             };
         }
-        (session, device)
+        values
     }
+}
 
+impl Cookie {
     /// A `Set-Cookie` that keeps the value for so long.
     ///
     /// # Errors
     ///
     /// [`codes::INTERNAL`] if the value is no cookie value (RFC 6265 §4.1.1).
-    pub(crate) fn set(&self, name: &str, value: &str, life: Duration) -> Result<HeaderValue, AuthError> {
+    pub(crate) fn set(&self, value: &str, life: Duration) -> Result<HeaderValue, AuthError> {
         let unfit = || AuthError::new(&codes::INTERNAL).because("a token that no cookie can hold");
         if !value.bytes().all(is_cookie_octet) || value.len() > LARGEST {
             return Err(unfit());
         }
-        let text = format!("{name}={value}; Max-Age={}; {}", life.as_secs(), self.attributes);
+        let text = format!("{}={value}; Max-Age={}; {}", self.name, life.as_secs(), self.attributes);
         let mut header = HeaderValue::try_from(text).map_err(|_error| unfit())?;
         header.set_sensitive(true);
         Ok(header)
     }
 
     /// A `Set-Cookie` that removes the cookie.
-    pub(crate) fn clear(&self, name: &str) -> Result<HeaderValue, AuthError> {
-        self.set(name, "", Duration::ZERO)
+    pub(crate) fn clear(&self) -> Result<HeaderValue, AuthError> {
+        self.set("", Duration::ZERO)
     }
 }
 
@@ -95,52 +119,55 @@ const fn is_cookie_octet(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    fn read(cookies: &Cookies, lines: &[&'static [u8]]) -> (String, String) {
+    /// Session, refresh and device.
+    fn read(cookies: &Cookies, lines: &[&'static [u8]]) -> [String; 3] {
         let mut headers = HeaderMap::new();
         for line in lines {
             headers.append(header::COOKIE, HeaderValue::from_bytes(line).unwrap());
         }
-        let (session, device) = cookies.read(&headers);
+        let values = cookies.read(&headers);
         let shown = |given| match given {
             Given::Ambiguous => "?".to_owned(),
             Given::Nothing => "-".to_owned(),
             Given::Once(value) => value.to_owned(),
         };
-        (shown(session), shown(device))
+        [shown(values.session), shown(values.refresh), shown(values.device)]
     }
 
     #[test]
     fn cookies_are_read_by_their_exact_names() {
-        let cases: [(&[&[u8]], &str, &str); 13] = [
-            (&[], "-", "-"),
-            (&[b"authkit_session=a"], "a", "-"),
-            (&[b"x=1; authkit_session=a; authkit_device=b"], "a", "b"),
-            (&[b"x=1", b"authkit_device=b;authkit_session=a"], "a", "b"),
-            (&[b"authkit_session=a=b"], "a=b", "-"),
-            (&[b"authkit_session=%61"], "%61", "-"),
-            (&[b"authkit_session=a; authkit_session=b"], "?", "-"),
-            (&[b"authkit_session=a", b"authkit_session=a"], "?", "-"),
-            (&[b"authkit_session=\"a\""], "?", "-"),
-            (&[b"authkit_session=\xff"], "?", "-"),
-            (&[b"Authkit_Session=a; __Host-authkit_session=b; xauthkit_session=c"], "-", "-"),
-            (&[b"authkit_session; =; ;;"], "-", "-"),
-            (&[b"authkit_session="], "", "-"),
+        let cases: [(&[&[u8]], [&str; 3]); 15] = [
+            (&[], ["-", "-", "-"]),
+            (&[b"authkit_session=a"], ["a", "-", "-"]),
+            (&[b"x=1; authkit_session=a; authkit_device=b; authkit_refresh=c"], ["a", "c", "b"]),
+            (&[b"x=1", b"authkit_device=b;authkit_session=a"], ["a", "-", "b"]),
+            (&[b"authkit_session=a=b"], ["a=b", "-", "-"]),
+            (&[b"authkit_session=%61"], ["%61", "-", "-"]),
+            (&[b"authkit_session=a; authkit_session=b"], ["?", "-", "-"]),
+            (&[b"authkit_session=a", b"authkit_session=a"], ["?", "-", "-"]),
+            (&[b"authkit_refresh=a; authkit_refresh=b; authkit_refresh=a"], ["-", "?", "-"]),
+            (&[b"authkit_session=\"a\""], ["?", "-", "-"]),
+            (&[b"authkit_session=\xff"], ["?", "-", "-"]),
+            (&[b"Authkit_Session=a; __Host-authkit_session=b; xauthkit_session=c"], ["-", "-", "-"]),
+            (&[b"Authkit_Refresh=a; __Host-authkit_refresh=b; authkit_refresh2=c"], ["-", "-", "-"]),
+            (&[b"authkit_session; =; ;;"], ["-", "-", "-"]),
+            (&[b"authkit_session="], ["", "-", "-"]),
         ];
-        for (lines, session, device) in cases {
-            assert_eq!(read(&LOOPBACK, lines), (session.to_owned(), device.to_owned()), "{lines:?}");
+        for (lines, expected) in cases {
+            assert_eq!(read(&LOOPBACK, lines), expected, "{lines:?}");
         }
     }
 
     #[test]
     fn a_secure_site_ignores_the_names_that_another_host_can_set() {
-        let lines: &[&[u8]] = &[b"authkit_session=planted; __Host-authkit_device=d"];
-        assert_eq!(read(&SECURE, lines), ("-".to_owned(), "d".to_owned()));
+        let lines: &[&[u8]] = &[b"authkit_session=planted; authkit_refresh=planted; __Host-authkit_device=d"];
+        assert_eq!(read(&SECURE, lines), ["-", "-", "d"]);
     }
 
     #[test]
     fn a_value_that_is_too_long_is_not_read() {
         let line = format!("authkit_session={}", "a".repeat(LARGEST + 1)).into_bytes();
-        assert_eq!(read(&LOOPBACK, &[line.leak()]).0, "?");
+        assert_eq!(read(&LOOPBACK, &[line.leak()])[0], "?");
     }
 
     #[test]
@@ -148,7 +175,7 @@ mod tests {
         let url = |text| PublicUrl::parse(text).unwrap();
         let life = Duration::from_secs(60);
         let shown = |cookies: &Cookies, life, value| {
-            let header = cookies.set(cookies.session, value, life).unwrap();
+            let header = cookies.session.set(value, life).unwrap();
             assert!(header.is_sensitive());
             header.to_str().unwrap().to_owned()
         };
@@ -156,7 +183,9 @@ mod tests {
         let expected = "__Host-authkit_session=aks_x; Max-Age=60; Path=/; Secure; HttpOnly; SameSite=Lax";
         assert_eq!(shown(secure, life, "aks_x"), expected);
         let expected = "__Host-authkit_session=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Lax";
-        assert_eq!(secure.clear(secure.session).unwrap(), expected);
+        assert_eq!(secure.session.clear().unwrap(), expected);
+        let expected = "__Host-authkit_refresh=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Strict";
+        assert_eq!(secure.refresh.clear().unwrap(), expected);
         let plain = Cookies::of(&url("http://localhost:3000"));
         let expected = "authkit_session=aks_x; Max-Age=60; Path=/; HttpOnly; SameSite=Lax";
         assert_eq!(shown(plain, life, "aks_x"), expected);
@@ -166,7 +195,9 @@ mod tests {
     #[test]
     fn a_value_cannot_bring_attributes_of_its_own() {
         for value in ["a; Domain=evil.example", "a,b", "a b", "a\r\nSet-Cookie: b=c", "é", "a\\b", "\"a\""] {
-            assert!(SECURE.set(SECURE.session, value, Duration::ZERO).is_err(), "{value}");
+            for cookie in [&SECURE.session, &SECURE.refresh, &SECURE.device] {
+                assert!(cookie.set(value, Duration::ZERO).is_err(), "{value}");
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Tells requests of this site from those of others, by what browsers say about themselves.
 
+use authkit_core::PublicUrl;
 use http::{HeaderMap, Method, header};
 
 use crate::given::Given;
@@ -10,14 +11,17 @@ pub(crate) fn is_worth_forging(method: &Method, headers: &HeaderMap) -> bool {
     !method.is_safe() || upgrade.into_iter().any(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
-/// Whether a browser says that a page of this origin sent the request. One that says nothing is not believed.
+/// Whether a browser says that a page of ours sent the request. One that says nothing is not believed.
 ///
 /// `Sec-Fetch-Site: none` stands for what a person typed, which never changes anything; a page of a sibling domain is
-/// another site. What both headers say has to agree.
-pub(crate) fn is_same_origin(headers: &HeaderMap, own: &str) -> bool {
+/// ours only if its origin is among the `others`. What both headers say has to agree.
+pub(crate) fn is_own_page(headers: &HeaderMap, own: &str, others: &[PublicUrl]) -> bool {
     match (Given::header(headers, "sec-fetch-site"), Given::header(headers, header::ORIGIN)) {
         (Given::Once("same-origin"), Given::Nothing) => true,
-        (Given::Once("same-origin") | Given::Nothing, Given::Once(origin)) => origin == own,
+        (Given::Once("same-origin") | Given::Nothing, Given::Once(origin)) if origin == own => true,
+        (Given::Once("same-site") | Given::Nothing, Given::Once(origin)) => {
+            others.iter().any(|other| other.origin() == origin)
+        }
         _ => false,
     }
 }
@@ -29,7 +33,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_page_of_the_same_origin_passes() {
+    fn only_a_page_of_ours_passes() {
+        let others = [PublicUrl::parse("https://app.example.com").unwrap()];
         let sites: [&[&str]; 9] = [
             &[],
             &["same-origin"],
@@ -41,7 +46,7 @@ mod tests {
             &["same-origin", "same-origin"],
             &["same-origin", "cross-site"],
         ];
-        let origins: [&[&str]; 12] = [
+        let origins: [&[&str]; 16] = [
             &[],
             &["https://example.com"],
             &["null"],
@@ -54,6 +59,10 @@ mod tests {
             &["https://sub.example.com"],
             &["HTTPS://EXAMPLE.COM"],
             &["https://example.com", "https://evil.example"],
+            &["https://app.example.com"],
+            &["https://app.example.com.evil.example"],
+            &["http://app.example.com"],
+            &["https://app.example.com", "https://app.example.com"],
         ];
         for (at_site, site) in sites.iter().enumerate() {
             for (at_origin, origin) in origins.iter().enumerate() {
@@ -62,8 +71,11 @@ mod tests {
                 for (name, value) in lines {
                     headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
                 }
-                let expected = matches!((at_site, at_origin), (1, 0) | (0 | 1, 1));
-                assert_eq!(is_same_origin(&headers, "https://example.com"), expected, "{site:?} {origin:?}");
+                let same_origin = matches!((at_site, at_origin), (1, 0) | (0 | 1, 1));
+                let among_others = matches!((at_site, at_origin), (0 | 2, 12));
+                let is_own = |others| is_own_page(&headers, "https://example.com", others);
+                assert_eq!(is_own(&[]), same_origin, "{site:?} {origin:?}");
+                assert_eq!(is_own(&others), same_origin || among_others, "{site:?} {origin:?}");
             }
         }
     }

@@ -1,10 +1,17 @@
 use std::{sync::Arc, time::Duration};
 
-use authkit_core::AuthManager;
+use authkit_core::{AuthManager, PublicUrl};
 use axum::Router;
+use http::Method;
 use ipnet::IpNet;
 
-use crate::{cookie::Cookies, layer::AuthLayer, router::mount};
+use crate::{
+    address::{AddressHeader, Proxies},
+    cookie::Cookies,
+    cors::CorsLayer,
+    layer::AuthLayer,
+    router::mount,
+};
 
 /// Every operation, mounted below the prefix, and `/openapi.json`; short for [`Edge::router`].
 pub fn router(auth: &AuthManager) -> Router {
@@ -17,7 +24,7 @@ pub fn layer(auth: &AuthManager) -> AuthLayer {
     Edge::new(auth).layer()
 }
 
-/// The place where requests enter, for applications behind a proxy.
+/// The place where requests enter, for applications behind a proxy or with pages of another origin.
 ///
 /// Take the router and the layer from the same edge.
 ///
@@ -38,29 +45,68 @@ pub struct Edge {
     pub(crate) auth: AuthManager,
     pub(crate) cookies: &'static Cookies,
     pub(crate) cookie_life: Duration,
-    pub(crate) proxies: Vec<IpNet>,
+    pub(crate) proxies: Proxies,
+    pub(crate) origins: Vec<PublicUrl>,
+    origins_have_cookies: bool,
 }
 
 impl Edge {
-    /// An edge that trusts no proxy.
+    /// An edge that trusts no proxy, and no page of another origin.
     pub fn new(auth: &AuthManager) -> Self {
         Self {
             auth: auth.clone(),
             cookies: Cookies::of(auth.public_url()),
             cookie_life: Duration::from_secs(30 * 24 * 60 * 60),
-            proxies: Vec::new(),
+            proxies: Proxies::none(),
+            origins: Vec::new(),
+            origins_have_cookies: false,
         }
     }
 
-    /// Proxies whose `X-Forwarded-For` is believed; nobody else's is.
+    /// Trusts the proxies that connect from these networks; none are trusted unless this or
+    /// [`Edge::trusted_hops`] says so.
     ///
-    /// The client is the rightmost address that is not among them.
+    /// The client is the last address in the header that is in none of them. Name the header that your proxy sets with
+    /// [`Edge::address_header`]; `X-Forwarded-For` unless that is called.
     ///
     /// # Security
     ///
-    /// Whoever can connect from such a network chooses the address that limits count by.
+    /// Whoever can connect from such a network chooses the address that limits count by and records show.
     pub fn trusted_proxies(mut self, networks: impl IntoIterator<Item = IpNet>) -> Self {
-        self.proxies.extend(networks);
+        self.proxies.trust_networks(networks);
+        self
+    }
+
+    /// Trusts as many proxies as every request passes, whatever their addresses are; replaces [`Edge::trusted_proxies`].
+    ///
+    /// The client is the address that the outermost of them added: entry `hops` of the header, from its end.
+    ///
+    /// # Security
+    ///
+    /// Whoever reaches the application past one of these proxies chooses his own address. Where you know the networks
+    /// of your proxies, name those.
+    pub fn trusted_hops(mut self, hops: u8) -> Self {
+        self.proxies.trust_hops(hops);
+        self
+    }
+
+    /// The only header that trusted proxies are believed in; `X-Forwarded-For` by default.
+    ///
+    /// # Security
+    ///
+    /// A proxy passes on the headers that it does not know as the client wrote them: name the one that it sets.
+    ///
+    /// # Examples
+    ///
+    /// One proxy on the same machine, over a Unix socket, with `proxy_set_header X-Real-IP $remote_addr`:
+    ///
+    /// ```
+    /// # fn edge(auth: &authkit_core::AuthManager) -> authkit_axum::Edge {
+    /// authkit_axum::Edge::new(auth).trusted_hops(1).address_header(authkit_axum::AddressHeader::XRealIp)
+    /// # }
+    /// ```
+    pub const fn address_header(mut self, header: AddressHeader) -> Self {
+        self.proxies.header = header;
         self
     }
 
@@ -69,6 +115,42 @@ impl Edge {
     /// It ends no session: the session store does, sooner or later than this (NIST SP 800-63B-4 §5.1.1).
     pub const fn session_cookie_life(mut self, life: Duration) -> Self {
         self.cookie_life = life;
+        self
+    }
+
+    /// Origins whose pages may call the operations and read the responses: single-page applications.
+    ///
+    /// Each is compared whole and exactly. Such a page shows tokens in headers; cookies of it are refused, unless
+    /// [`Edge::cors_with_cookies`] is called too. The application's own routes need [`Edge::cors_layer`].
+    ///
+    /// # Examples
+    ///
+    /// A single-page application with its refresh token in a cookie:
+    ///
+    /// ```
+    /// # use authkit_core::{AuthManager, InvalidPublicUrl, PublicUrl};
+    /// # fn app(auth: &AuthManager) -> Result<axum::Router, InvalidPublicUrl> {
+    /// let edge = authkit_axum::Edge::new(auth)
+    ///     .cors([PublicUrl::parse("https://app.example.com")?])
+    ///     .cors_with_cookies();
+    /// let app = axum::Router::new().merge(edge.router()).layer(edge.layer()).layer(edge.cors_layer());
+    /// # Ok(app)
+    /// # }
+    /// ```
+    pub fn cors(mut self, origins: impl IntoIterator<Item = PublicUrl>) -> Self {
+        self.origins.extend(origins);
+        self
+    }
+
+    /// Pages of the origins of [`Edge::cors`] may use cookies, as if they were of `public_url`.
+    ///
+    /// Browsers send and keep our cookies only for pages of the same site: same scheme and registrable domain.
+    ///
+    /// # Security
+    ///
+    /// Whoever controls such a page, or the way to one without TLS, acts as whoever looks at it.
+    pub const fn cors_with_cookies(mut self) -> Self {
+        self.origins_have_cookies = true;
         self
     }
 
@@ -83,6 +165,19 @@ impl Edge {
     #[must_use]
     pub fn layer(&self) -> AuthLayer {
         AuthLayer::new(Arc::new(self.clone()))
+    }
+
+    /// Lets pages of the origins of [`Edge::cors`] call the application's own routes; the operations need none.
+    ///
+    /// Add it after [`Edge::layer`], so that it is outside: a response of that layer can be read too.
+    #[must_use]
+    pub fn cors_layer(&self) -> CorsLayer {
+        CorsLayer::new(self, [Method::DELETE, Method::GET, Method::PATCH, Method::POST, Method::PUT])
+    }
+
+    /// The other origins whose cookies are believed.
+    pub(crate) fn cookie_origins(&self) -> &[PublicUrl] {
+        if self.origins_have_cookies { &self.origins } else { &[] }
     }
 
     /// Whether both stand before the same application.

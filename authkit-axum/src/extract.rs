@@ -1,17 +1,25 @@
 //! What handlers of the application ask for.
 
-use std::{ops::Deref, sync::Arc};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
-use authkit_core::{AuthError, Principal, RequestContext, codes};
-use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use authkit_core::{Access, AuthError, Principal, RequestContext, codes};
+use axum::{
+    extract::{FromRequestParts, OptionalFromRequestParts},
+    middleware::{FromExtractorLayer, from_extractor},
+};
 use http::request::Parts;
 
 use crate::{layer::Carried, problem::HttpError};
 
 /// The session of the request, as an extractor; also `Option<Session>`.
 ///
-/// Without a living session the answer is 401, as `application/problem+json`. The store is asked when the first handler
-/// or middleware of a request asks for the session, and once.
+/// Without a session the answer is 401, as `application/problem+json`. The first handler or middleware of a request that
+/// asks for the session pays for it: one store call with opaque tokens, none with signed ones.
+///
+/// # Security
+///
+/// A signed access token is believed until it expires, 15 minutes by default: a session that was ended, or a principal
+/// that was disabled, gets in for that long at most. Where that is too long, ask for [`ConfirmedSession`].
 ///
 /// # Errors
 ///
@@ -27,6 +35,12 @@ pub struct Session {
 
 /// The session of the request, if there is one.
 pub type OptionalSession = Option<Session>;
+
+impl From<Arc<authkit_core::Session>> for Session {
+    fn from(found: Arc<authkit_core::Session>) -> Self {
+        Self { principal: found.principal.clone(), found }
+    }
+}
 
 impl Deref for Session {
     type Target = authkit_core::Session;
@@ -51,8 +65,92 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for Session {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, HttpError> {
         let session = carried(parts)?.session(&parts.headers).await;
         let session = session.map_err(|error| refused(parts, error))?;
-        Ok(session.map(|found| Self { principal: found.principal.clone(), found }))
+        Ok(session.map(Self::from))
     }
+}
+
+/// The session of the request, alive as its store says in this request; as an extractor.
+///
+/// One store call, whatever shows the session. Use it where the end of a session has to count at once.
+///
+/// # Errors
+///
+/// As with [`Session`].
+#[derive(Clone, Debug)]
+pub struct ConfirmedSession(Session);
+
+impl Deref for ConfirmedSession {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.0
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ConfirmedSession {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, HttpError> {
+        let session = carried(parts)?.confirmed(&parts.headers).await.map_err(|error| refused(parts, error))?;
+        let session = session.ok_or_else(|| refused(parts, AuthError::new(&codes::UNAUTHENTICATED)))?;
+        Ok(Self(session.into()))
+    }
+}
+
+/// A [`ConfirmedSession`] with a proof that is at most so many seconds old; as an extractor.
+///
+/// # Errors
+///
+/// As with [`Session`], and [`codes::STEP_UP_REQUIRED`] if every proof is older.
+///
+/// # Examples
+///
+/// Whoever deletes the shop signed in or stepped up within ten minutes:
+///
+/// ```
+/// async fn delete_shop(session: authkit_axum::FreshSession<600>) -> String {
+///     format!("{} deletes the shop", session.principal.id)
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct FreshSession<const SECONDS: u64>(ConfirmedSession);
+
+impl<const SECONDS: u64> Deref for FreshSession<SECONDS> {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.0
+    }
+}
+
+impl<const SECONDS: u64, S: Send + Sync> FromRequestParts<S> for FreshSession<SECONDS> {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, HttpError> {
+        let session = ConfirmedSession::from_request_parts(parts, state).await?;
+        let access = Access::FreshSession(Duration::from_secs(SECONDS));
+        access.check(&carried(parts)?.cx, Some(&session)).map_err(|error| refused(parts, error))?;
+        Ok(Self(session))
+    }
+}
+
+/// Lets requests through that have a [`Session`], and answers the others before any handler runs.
+///
+/// It has to be below [`layer`](crate::layer()), so add it before that. For the other extractors,
+/// [`axum::middleware::from_extractor`] makes such a guard: `from_extractor::<FreshSession<600>>()`.
+///
+/// # Examples
+///
+/// A router that nobody enters without a session:
+///
+/// ```
+/// # fn app(auth: &authkit_core::AuthManager, orders: axum::Router, about: axum::Router) -> axum::Router {
+/// let orders = orders.route_layer(authkit_axum::require_session());
+/// orders.merge(about).merge(authkit_axum::router(auth)).layer(authkit_axum::layer(auth))
+/// # }
+/// ```
+pub fn require_session() -> FromExtractorLayer<Session, ()> {
+    from_extractor()
 }
 
 /// The [`RequestContext`] of the request, as an extractor.
@@ -85,5 +183,8 @@ fn carried(parts: &Parts) -> Result<&Arc<Carried>, HttpError> {
 }
 
 fn refused(parts: &Parts, error: AuthError) -> HttpError {
-    HttpError::new(error, Carried::of(parts).and_then(|carried| carried.request_id()))
+    match Carried::of(parts) {
+        Some(carried) => HttpError::of(carried, error),
+        None => error.into(),
+    }
 }

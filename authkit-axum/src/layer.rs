@@ -19,9 +19,15 @@ use http::{HeaderMap, request::Parts};
 use tower::{Layer, Service};
 use tracing::{Instrument as _, Span};
 
-use crate::{client, csrf, edge::Edge, presented::Presented, problem::HttpError};
+use crate::{
+    client, csrf,
+    edge::Edge,
+    given::Given,
+    presented::{self, Presented, Transport},
+    problem::HttpError,
+};
 
-/// Gives requests a context, and refuses those that another site sent with the session cookie.
+/// Gives requests a context, and refuses those that another site sent with a session or refresh cookie.
 ///
 /// It asks the store nothing: an extractor does. Made by [`layer`](crate::layer()).
 #[derive(Clone, Debug)]
@@ -80,7 +86,7 @@ where
             }
         };
         let answer = async move {
-            if let Err(error) = carried.refuse_cross_site(&parts, |presented| presented.has_session_cookie()) {
+            if let Err(error) = carried.refuse_cross_site(&parts, |presented| presented.has_cookie()) {
                 return Ok(carried.refuse(error));
             }
             Ok(inner.call(Request::from_parts(parts, body)).await.into_response())
@@ -93,15 +99,18 @@ where
 pub(crate) struct Carried {
     pub(crate) edge: Arc<Edge>,
     pub(crate) cx: RequestContext,
+    has_bearer: bool,
     span: Span,
     session: OnceLock<Option<Arc<Session>>>,
+    confirmed: OnceLock<Option<Arc<Session>>>,
 }
 
 impl Carried {
     fn new(edge: Arc<Edge>, parts: &Parts) -> Self {
         let cx = edge.auth.request(client::describe(&edge, parts));
+        let has_bearer = presented::bearer(&parts.headers) != Given::Nothing;
         let span = Self::span(&cx, parts);
-        Self { edge, cx, span, session: OnceLock::new() }
+        Self { edge, cx, has_bearer, span, session: OnceLock::new(), confirmed: OnceLock::new() }
     }
 
     pub(crate) fn of(parts: &Parts) -> Option<&Arc<Self>> {
@@ -112,7 +121,12 @@ impl Carried {
         self.cx.client().request_id.as_deref()
     }
 
-    /// The living session that the request shows; the store is asked once, however often this is called.
+    /// Whether the request shows a token in `Authorization`.
+    pub(crate) const fn has_bearer(&self) -> bool {
+        self.has_bearer
+    }
+
+    /// The session that the request shows; the store is asked once at most, however often this is called.
     pub(crate) async fn session(&self, headers: &HeaderMap) -> Result<Option<Arc<Session>>, AuthError> {
         if let Some(known) = self.session.get() {
             return Ok(known.clone());
@@ -127,6 +141,18 @@ impl Carried {
         Ok(self.session.get_or_init(|| found).clone())
     }
 
+    /// The living session that the request shows: the store said so, in this request.
+    pub(crate) async fn confirmed(&self, headers: &HeaderMap) -> Result<Option<Arc<Session>>, AuthError> {
+        if let Some(known) = self.confirmed.get() {
+            return Ok(known.clone());
+        }
+        let found = match self.session(headers).await? {
+            Some(session) if session.is_claimed() => self.cx.confirm(&session).await?.map(Arc::new),
+            session => session,
+        };
+        Ok(self.confirmed.get_or_init(|| found).clone())
+    }
+
     /// Refuses what a page of another site may have sent, if what the request shows is of concern.
     ///
     /// # Errors
@@ -137,29 +163,32 @@ impl Carried {
         parts: &Parts,
         concerned: impl FnOnce(&Presented<'_>) -> bool,
     ) -> Result<(), AuthError> {
-        let own = self.edge.auth.public_url().origin();
+        let (own, others) = (self.edge.auth.public_url().origin(), self.edge.cookie_origins());
         if !csrf::is_worth_forging(&parts.method, &parts.headers)
             || !concerned(&Presented::read(&parts.headers, self.edge.cookies))
-            || csrf::is_same_origin(&parts.headers, own)
+            || csrf::is_own_page(&parts.headers, own, others)
         {
             return Ok(());
         }
         self.cx.turned_away("axum.cross_site");
-        Err(AuthError::new(&codes::CROSS_SITE).because("no Sec-Fetch-Site: same-origin and no Origin of public_url"))
+        Err(AuthError::new(&codes::CROSS_SITE).because("no Sec-Fetch-Site: same-origin, and no Origin that is ours"))
     }
 
     pub(crate) fn refuse(&self, error: AuthError) -> Response {
-        HttpError::new(error, self.request_id()).into_response()
+        HttpError::of(self, error).into_response()
     }
 
     /// The same request as a context that an operation can own.
-    pub(crate) fn own_context(&self) -> RequestContext {
+    pub(crate) fn own_context(&self, transport: Transport) -> RequestContext {
         let known = self.cx.client();
         let mut client = Client::default();
         client.ip = known.ip;
         client.user_agent.clone_from(&known.user_agent);
         client.request_id.clone_from(&known.request_id);
-        client.device = known.device.as_ref().map(|mark| SecretText::new(mark.expose().to_owned()));
+        client.bearer = transport != Transport::Cookie;
+        let again = |text: &SecretText| SecretText::new(text.expose().to_owned());
+        client.device = known.device.as_ref().map(again);
+        client.refresh = known.refresh.as_ref().map(again);
         self.edge.auth.request_to(self.cx.tenant(), client)
     }
 

@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+mod address;
 mod client;
 mod cookie;
+mod cors;
 mod csrf;
 mod edge;
 mod extract;
@@ -17,8 +19,10 @@ mod router;
 mod settings;
 
 pub use crate::{
+    address::AddressHeader,
+    cors::{CorsLayer, CorsService},
     edge::{Edge, layer, router},
-    extract::{Context, OptionalSession, Session},
+    extract::{ConfirmedSession, Context, FreshSession, OptionalSession, Session, require_session},
     layer::{AuthLayer, AuthService},
     problem::HttpError,
     settings::{SettingsError, settings},

@@ -1,28 +1,34 @@
 //! OpenAPI 3.1 of exactly what is registered.
 
+mod answers;
+mod components;
+
 use std::collections::BTreeMap;
 
 use authkit_core::{Access, AuthManager, MethodId, MethodSchemas, Operation};
-use schemars::Schema;
 use serde_json::{Map, Value as JsonValue, json};
 
-use crate::cookie::Cookies;
+use self::components::Components;
+use crate::{cookie::Cookies, operation::takes_refresh};
 
 const DESCRIPTION: &str = "\
-A browser keeps its session in a cookie; its requests have to come from the origin of this service. Any other client \
-sends `authkit-delivery: token` when it signs in, finds `access_token`, `token_type`, `expires_at` and perhaps \
-`device_mark` in the body, shows the token as `Authorization: Bearer`, and the mark as `authkit-device`.";
+A browser keeps its session in a cookie; its requests have to come from the origin of this service, or are refused with \
+403. Any other client sends `authkit-delivery: token` with what it signs in, finds its tokens in the body, shows the \
+access token as `Authorization: Bearer`, and the mark as `authkit-device`. A single-page application sends \
+`authkit-delivery: split`: it finds the access token in the body, and its refresh token is kept in a cookie that no \
+script can read. A method that is not described at a path is refused with 405.";
 
 pub(crate) fn document(auth: &AuthManager, cookies: &Cookies) -> JsonValue {
     let mut components = Components::default();
     let mut paths: BTreeMap<String, Map<String, JsonValue>> = BTreeMap::new();
     for operation in auth.operations() {
-        let path = format!("{}{}", auth.prefix(), operation.path);
+        let path = operation.path_below(auth.prefix());
         let method = operation.method.as_str().to_ascii_lowercase();
         paths.entry(path).or_default().insert(method, describe(operation, &mut components));
     }
     let verified = methods(auth.methods(), "verify", &mut components);
     let enrolled = methods(auth.enrollable_methods(), "enrol", &mut components);
+    answers::add_schemas(&mut components);
     json!({
         "openapi": "3.1.0",
         "info": { "title": "authkit", "version": env!("CARGO_PKG_VERSION"), "description": DESCRIPTION },
@@ -30,11 +36,10 @@ pub(crate) fn document(auth: &AuthManager, cookies: &Cookies) -> JsonValue {
         "paths": paths,
         "components": {
             "schemas": components.schemas,
-            "responses": { "Problem": problem() },
-            "securitySchemes": {
-                "bearer": { "type": "http", "scheme": "bearer" },
-                "cookie": { "type": "apiKey", "in": "cookie", "name": cookies.session },
-            },
+            "parameters": parameters(cookies),
+            "responses": answers::refusals(),
+            "headers": answers::headers(),
+            "securitySchemes": security_schemes(cookies),
         },
         "x-authkit-methods": verified,
         "x-authkit-enrollable-methods": enrolled,
@@ -45,43 +50,67 @@ fn describe(operation: &Operation, components: &mut Components) -> JsonValue {
     let id = operation_id(operation);
     let input = components.adopt(&format!("{id}.input"), &operation.input);
     let output = components.adopt(&format!("{id}.output"), &operation.output);
+    let shared = |name: &str| json!({ "$ref": format!("#/components/parameters/{name}") });
     let mut parameters: Vec<JsonValue> = path_parts(operation.path)
         .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
         .collect();
     let mut described = Map::new();
+    let security = security(operation);
     if operation.method.has_body() {
+        parameters.extend(["Delivery", "Device", "DeviceCookie"].map(shared));
         let needed = !required(&input).is_empty();
         let body = json!({ "required": needed, "content": { "application/json": { "schema": input } } });
         described.insert("requestBody".into(), body);
     } else {
         parameters.extend(query_parameters(&input));
     }
-    if !parameters.is_empty() {
-        described.insert("parameters".into(), parameters.into());
-    }
-    let mut success = json!({ "description": "Done." });
-    if output.get("type").and_then(JsonValue::as_str) != Some("null")
-        && let Some(success) = success.as_object_mut()
-    {
-        success.insert("content".into(), json!({ "application/json": { "schema": output } }));
-    }
+    parameters.push(shared("RequestId"));
+    described.insert("parameters".into(), parameters.into());
     described.insert("operationId".into(), id.into());
     described.insert("summary".into(), operation.summary.into());
-    described
-        .insert("responses".into(), json!({ "2XX": success, "default": { "$ref": "#/components/responses/Problem" } }));
-    described.insert("security".into(), security(operation.access));
+    described.insert("responses".into(), answers::of(operation, &output));
+    described.insert("security".into(), security);
     if let Access::FreshSession(age) = operation.access {
         described.insert("x-authkit-session-age".into(), age.as_secs().into());
     }
     described.into()
 }
 
-/// A public operation looks at a session too, if it is shown one.
-fn security(access: Access) -> JsonValue {
-    match access {
-        Access::Public => json!([{}, { "bearer": [] }, { "cookie": [] }]),
-        _ => json!([{ "bearer": [] }, { "cookie": [] }]),
+/// What operations take besides their input.
+fn parameters(cookies: &Cookies) -> JsonValue {
+    let parameter = |place, name, about, schema: JsonValue| json!({ "name": name, "in": place, "description": about, "schema": schema });
+    let text = json!({ "type": "string" });
+    let mark = "The mark of this device, from `device_mark`.";
+    let kept = "The mark of this device, where a browser keeps it.";
+    let delivery = "How tokens are to travel: `split` or `token`; in cookies otherwise.";
+    let request = "Names the request in logs: at most 64 characters of `A-Z a-z 0-9 . _ -`, or another is made.";
+    json!({
+        "Delivery": parameter("header", "authkit-delivery", delivery, json!({ "type": "string", "examples": ["token"] })),
+        "Device": parameter("header", "authkit-device", mark, text.clone()),
+        "DeviceCookie": parameter("cookie", cookies.device.name, kept, text.clone()),
+        "RequestId": parameter("header", "x-request-id", request, text),
+    })
+}
+
+fn security_schemes(cookies: &Cookies) -> JsonValue {
+    let cookie = |name, about| json!({ "type": "apiKey", "in": "cookie", "name": name, "description": about });
+    json!({
+        "bearer": { "type": "http", "scheme": "bearer", "description": "The access token (RFC 6750)." },
+        "cookie": cookie(cookies.session.name, "The session of a browser."),
+        "refresh": cookie(cookies.refresh.name, "The refresh token of a single-page application."),
+    })
+}
+
+/// A public operation looks at a session too, if it is shown one; what takes a refresh token takes its cookie.
+fn security(operation: &Operation) -> JsonValue {
+    let mut ways = vec![json!({ "bearer": [] }), json!({ "cookie": [] })];
+    if operation.access == Access::Public {
+        ways.insert(0, json!({}));
     }
+    if takes_refresh(operation) {
+        ways.push(json!({ "refresh": [] }));
+    }
+    ways.into()
 }
 
 fn operation_id(operation: &Operation) -> String {
@@ -101,8 +130,17 @@ fn query_parameters(schema: &JsonValue) -> impl Iterator<Item = JsonValue> {
     let properties = schema.get("properties").and_then(JsonValue::as_object).into_iter().flatten();
     properties.map(|(name, property)| {
         let needed = required(schema).iter().any(|required| required == name);
-        json!({ "name": name, "in": "query", "required": needed, "schema": property })
+        json!({ "name": name, "in": "query", "required": needed, "schema": in_query(property) })
     })
+}
+
+/// A query has texts, and no way to say `null`.
+fn in_query(schema: &JsonValue) -> JsonValue {
+    let mut schema = schema.clone();
+    if let Some(JsonValue::Array(types)) = schema.get_mut("type") {
+        types.retain(|kind| kind != "null");
+    }
+    schema
 }
 
 fn methods<'a>(
@@ -117,111 +155,4 @@ fn methods<'a>(
         (method.to_string(), json!({ "begin": begin, "response": response }))
     });
     described.collect::<Map<_, _>>().into()
-}
-
-fn problem() -> JsonValue {
-    let text = json!({ "type": "string" });
-    let schema = json!({
-        "type": "object",
-        "required": ["type", "title", "status", "code"],
-        "properties": {
-            "type": text, "title": text, "status": { "type": "integer" }, "code": text, "request_id": text,
-            "errors": {
-                "type": "array",
-                "items": { "type": "object", "properties": { "field": text, "message": text } },
-            },
-            "retry_after": { "type": "integer", "description": "Seconds." },
-            "challenge": { "type": "object", "description": "With which the flow goes on." },
-        },
-    });
-    json!({ "description": "Refused (RFC 9457).", "content": { "application/problem+json": { "schema": schema } } })
-}
-
-/// The definitions that schemas share.
-#[derive(Default)]
-struct Components {
-    schemas: Map<String, JsonValue>,
-    /// As they were before their references were changed.
-    originals: BTreeMap<String, JsonValue>,
-}
-
-impl Components {
-    /// Moves the definitions of a schema here, and its references with them.
-    ///
-    /// Two plugins may use one name for different things; then all definitions of the second get the scope's name.
-    fn adopt(&mut self, scope: &str, schema: &Schema) -> JsonValue {
-        let mut schema = schema.as_value().clone();
-        let definitions = match schema.as_object_mut() {
-            Some(object) => {
-                object.remove("$schema");
-                object.remove("$defs")
-            }
-            None => None,
-        };
-        let definitions: Map<String, JsonValue> = match definitions {
-            Some(JsonValue::Object(definitions)) => definitions,
-            _ => Map::new(),
-        };
-        let taken = |(name, new): (&String, &JsonValue)| self.originals.get(name).is_some_and(|old| old != new);
-        let scope = if definitions.iter().any(taken) { format!("{scope}.") } else { String::new() };
-        for (name, mut definition) in definitions {
-            let name = format!("{scope}{name}");
-            self.originals.insert(name.clone(), definition.clone());
-            repoint(&mut definition, &scope);
-            self.schemas.insert(name, definition);
-        }
-        repoint(&mut schema, &scope);
-        schema
-    }
-}
-
-fn repoint(value: &mut JsonValue, scope: &str) {
-    match value {
-        JsonValue::Array(items) => items.iter_mut().for_each(|item| repoint(item, scope)),
-        JsonValue::Object(fields) => {
-            for (key, field) in fields {
-                let name = field.as_str().filter(|_| key == "$ref").and_then(|to| to.strip_prefix("#/$defs/"));
-                match name.map(|name| format!("#/components/schemas/{scope}{name}")) {
-                    Some(to) => *field = to.into(),
-                    None => repoint(field, scope),
-                }
-            }
-        }
-        _ => {}
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn schema(value: JsonValue) -> Schema {
-        value.try_into().unwrap()
-    }
-
-    #[test]
-    fn definitions_move_and_references_follow() {
-        let mut components = Components::default();
-        let one = schema(json!({
-            "$schema": "x", "properties": { "a": { "$ref": "#/$defs/A" } },
-            "$defs": { "A": { "items": { "$ref": "#/$defs/B" } }, "B": { "type": "string" } },
-        }));
-        let adopted = components.adopt("one", &one);
-        assert_eq!(adopted, json!({ "properties": { "a": { "$ref": "#/components/schemas/A" } } }));
-        assert_eq!(components.adopt("again", &one), adopted);
-        let names: Vec<_> = components.schemas.keys().collect();
-        assert_eq!(names, ["A", "B"]);
-        assert_eq!(components.schemas["A"], json!({ "items": { "$ref": "#/components/schemas/B" } }));
-    }
-
-    #[test]
-    fn a_name_that_means_two_things_is_told_apart() {
-        let mut components = Components::default();
-        let of = |kind| schema(json!({ "$ref": "#/$defs/A", "$defs": { "A": { "type": kind } } }));
-        components.adopt("one", &of("string"));
-        let other = components.adopt("two", &of("integer"));
-        assert_eq!(other, json!({ "$ref": "#/components/schemas/two.A" }));
-        assert_eq!(components.schemas["A"], json!({ "type": "string" }));
-        assert_eq!(components.schemas["two.A"], json!({ "type": "integer" }));
-    }
 }

@@ -9,13 +9,13 @@ use std::{
     task::Poll,
 };
 
-use authkit_core::{AuthError, Call, Class, ErrorCode, Operation, codes};
+use authkit_core::{Access, AuthError, Call, Class, ErrorCode, Operation, codes};
 use axum::{
     body::Body,
     extract::{FromRequestParts as _, RawPathParams, Request},
     response::{IntoResponse as _, Response},
 };
-use http::{StatusCode, request::Parts};
+use http::{StatusCode, header, request::Parts};
 
 use crate::{
     input,
@@ -30,23 +30,52 @@ static METHOD_NOT_ALLOWED: ErrorCode =
 
 pub(crate) async fn serve(operation: Arc<Operation>, request: Request) -> Response {
     guarded(request, async |carried, mut parts, body| {
-        let transport = Presented::read(&parts.headers, carried.edge.cookies).transport();
-        let session = carried.session(&parts.headers).await?;
+        let presented = Presented::read(&parts.headers, carried.edge.cookies);
+        let session = carried.confirmed(&parts.headers).await?;
+        let transport = match session {
+            Some(_) => presented.transport(),
+            None => presented.without_dead_cookie().transport(),
+        };
         // Whoever may not call is not worth the reading of a body.
         operation.access.check(&carried.cx, session.as_deref())?;
         let path = path(&mut parts).await?;
         let input = input::read(operation.method, &parts.headers, &parts.uri, body).await.inspect_err(|_| {
             carried.cx.turned_away("axum.unreadable_input");
         })?;
+        Presented::read(&parts.headers, carried.edge.cookies).check_refresh(&input)?;
         let session = session.map(Arc::unwrap_or_clone);
-        let reply = operation.call(Call { cx: carried.own_context(), session, input, path }).await?;
-        reply::render(reply, transport, &carried)
+        let answer = operation.call(Call { cx: carried.own_context(transport), session, input, path }).await;
+        let mut reply = match answer {
+            Err(error) if error.code().class == Class::Rejected && takes_refresh(&operation) => {
+                return refuse_refresh(&carried, &parts, error);
+            }
+            answer => answer?,
+        };
+        if operation.access != Access::Public || !operation.method.is_safe() {
+            reply.fresh_for = None;
+        }
+        reply::render(reply, transport, &parts.headers, &carried)
     })
     .await
 }
 
+/// Whether the operation takes a refresh token, in its input or in the cookie.
+pub(crate) fn takes_refresh(operation: &Operation) -> bool {
+    operation.input.as_value().pointer("/properties/refresh_token").is_some()
+}
+
+/// Takes the refresh token that was refused out of the browser, which would show it again and again.
+fn refuse_refresh(carried: &Carried, parts: &Parts, error: AuthError) -> Result<Response, AuthError> {
+    let cookies = carried.edge.cookies;
+    let mut response = carried.refuse(error);
+    if Presented::read(&parts.headers, cookies).has_refresh_cookie() {
+        response.headers_mut().append(header::SET_COOKIE, cookies.refresh.clear()?);
+    }
+    Ok(response)
+}
+
 pub(crate) async fn document(document: axum::body::Bytes, request: Request) -> Response {
-    let json = [(http::header::CONTENT_TYPE, "application/json")];
+    let json = [(header::CONTENT_TYPE, "application/json")];
     guarded(request, async |_, _, _| Ok((json, document).into_response())).await
 }
 
@@ -56,7 +85,7 @@ pub(crate) async fn not_found(request: Request) -> Response {
 
 pub(crate) async fn method_not_allowed(request: Request) -> Response {
     guarded(request, async |carried, _, _| {
-        let problem = HttpError::new(&METHOD_NOT_ALLOWED, carried.request_id());
+        let problem = HttpError::of(&carried, &METHOD_NOT_ALLOWED);
         Ok(problem.status(StatusCode::METHOD_NOT_ALLOWED).into_response())
     })
     .await
@@ -75,7 +104,7 @@ where
     let own = carried.clone();
     let answer = async move {
         // A login needs no cookie to be forged, and sets one: ASVS 5.0 V3.5.1.
-        own.refuse_cross_site(&parts, |presented| presented.transport() == Transport::Cookie)?;
+        own.refuse_cross_site(&parts, |presented| presented.transport() != Transport::Token)?;
         answer(own, parts, body).await
     };
     let answer = caught(answer).await.unwrap_or_else(|panic| {

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use authkit_core::{AuthError, Challenge, Class, FieldError, Offer, Timestamp};
+use authkit_core::{AuthError, Challenge, Class, FieldError, Offer, Timestamp, codes};
 use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
+
+use crate::layer::Carried;
+
+const INVALID_TOKEN: &str = "Bearer realm=\"authkit\", error=\"invalid_token\"";
 
 /// An [`AuthError`] as a response: `application/problem+json` (RFC 9457).
 ///
@@ -18,11 +22,14 @@ pub struct HttpError {
     error: AuthError,
     status: Option<StatusCode>,
     request_id: Option<Box<str>>,
+    has_bearer: bool,
 }
 
 impl HttpError {
-    pub(crate) fn new(error: impl Into<AuthError>, request_id: Option<&str>) -> Self {
-        Self { error: error.into(), status: None, request_id: request_id.map(Into::into) }
+    /// The answer to this request.
+    pub(crate) fn of(carried: &Carried, error: impl Into<AuthError>) -> Self {
+        let request_id = carried.request_id().map(Into::into);
+        Self { error: error.into(), status: None, request_id, has_bearer: carried.has_bearer() }
     }
 
     /// Another status than that of the error's class.
@@ -34,7 +41,7 @@ impl HttpError {
 
 impl From<AuthError> for HttpError {
     fn from(error: AuthError) -> Self {
-        Self::new(error, None)
+        Self { error, status: None, request_id: None, has_bearer: false }
     }
 }
 
@@ -56,17 +63,20 @@ impl IntoResponse for HttpError {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(wait));
         }
         if class == Class::Rejected {
-            // RFC 9110 §15.5.2 asks for it with every 401.
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"authkit\""));
+            // RFC 9110 §15.5.2 asks for it with every 401, and RFC 6750 §3.1 for the error where a token was no good.
+            let no_good = self.has_bearer && *self.error.code() == codes::UNAUTHENTICATED;
+            let asked = if no_good { INVALID_TOKEN } else { "Bearer realm=\"authkit\"" };
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(asked));
         }
         harden(headers, self.request_id.as_deref());
         response
     }
 }
 
-/// Adds what every response of ours has: it is kept by nobody, is what it says it is, and can be found in the log.
+/// Adds what every response of ours has: it is kept by nobody unless it says so, is what it says it is, and can be found
+/// in the log.
 pub(crate) fn harden(headers: &mut HeaderMap, request_id: Option<&str>) {
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     if let Some(Ok(id)) = request_id.map(HeaderValue::from_str) {

@@ -13,7 +13,7 @@ async fn rendered(error: HttpError) -> (StatusCode, HeaderMap, JsonValue) {
 #[tokio::test]
 async fn a_problem_tells_what_is_public() {
     let error = AuthError::new(&codes::INVALID_INPUT).because("SECRET").field("password", "Give more.");
-    let (status, headers, body) = rendered(HttpError::new(error, Some("r-1"))).await;
+    let (status, headers, body) = rendered(HttpError { request_id: Some("r-1".into()), ..error.into() }).await;
     assert_eq!(status, 400);
     assert_eq!(headers["content-type"], "application/problem+json");
     assert_eq!(headers["cache-control"], "no-store");
@@ -46,6 +46,19 @@ async fn retry_after_is_rounded_up() {
         assert_eq!(status, 429);
         assert_eq!(headers["retry-after"], seconds.to_string());
         assert_eq!(body["retry_after"], seconds);
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_was_shown_and_is_no_good_is_said_to_be_so() {
+    let (plain, invalid) = ("Bearer realm=\"authkit\"", INVALID_TOKEN);
+    for (code, has_bearer, expected) in [
+        (&codes::UNAUTHENTICATED, false, plain),
+        (&codes::UNAUTHENTICATED, true, invalid),
+        (&codes::REJECTED, true, plain),
+    ] {
+        let (_, headers, _) = rendered(HttpError { has_bearer, ..AuthError::new(code).into() }).await;
+        assert_eq!(headers["www-authenticate"], expected, "{code:?}");
     }
 }
 

@@ -2,8 +2,12 @@
 
 #[cfg(test)]
 mod app;
+mod caching;
+mod cors;
 mod cross_site;
 mod delivery;
 mod errors;
 mod extract;
 mod openapi;
+mod paths;
+mod refresh;
