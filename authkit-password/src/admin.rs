@@ -1,13 +1,15 @@
 use std::{fmt, sync::Arc};
 
-use authkit_core::{AuthError, Batch, EndSessions, Principal, RequestContext, SecretText};
+use authkit_core::{AuthError, Batch, EndSessions, Principal, RequestContext, SecretText, codes};
 
 use crate::{
     event::PasswordSet,
+    hash::Unreadable,
+    imported::ImportedHash,
     keeper::{Keeper, NewPassword},
 };
 
-/// Sets passwords on behalf of others: seeding, administration.
+/// Sets passwords on behalf of others: seeding, administration, moving in from another system.
 ///
 /// The application gets it with `auth.capability::<PasswordAdmin>()`, another plugin with
 /// [`Registrar::require`](authkit_core::Registrar::require). Whoever calls it answers for who may.
@@ -56,6 +58,49 @@ impl PasswordAdmin {
         }
         batch.raise_epoch(cx, principal, EndSessions::All);
         cx.commit(PasswordSet { principal: principal.id }, batch).await.map(drop)
+    }
+
+    /// Gives a new principal the hash that another system made of its password, in the commit that adds the principal.
+    ///
+    /// The policy is not asked. The first sign-in replaces the hash by one of our own.
+    ///
+    /// # Errors
+    ///
+    /// [`INVALID_INPUT`](authkit_core::codes::INVALID_INPUT), caused by what [`PasswordAdmin::check`] says.
+    ///
+    /// # Examples
+    ///
+    /// Adding a principal that Django knows:
+    /// ```no_run
+    /// use authkit_core::{AuthError, Batch, Principal, PrincipalKind, RequestContext};
+    /// use authkit_password::{ImportedHash, PasswordAdmin};
+    ///
+    /// fn add(cx: &RequestContext, passwords: &PasswordAdmin, hash: &str, batch: &mut Batch) -> Result<(), AuthError> {
+    ///     let principal = Principal::new(cx, PrincipalKind::Human);
+    ///     batch.add_principal(cx, &principal);
+    ///     passwords.import(cx, &principal, &ImportedHash::new(hash), batch)
+    /// }
+    /// ```
+    pub fn import(
+        &self,
+        cx: &RequestContext,
+        principal: &Principal,
+        hash: &ImportedHash,
+        batch: &mut Batch,
+    ) -> Result<(), AuthError> {
+        let invalid = |error| AuthError::new(&codes::INVALID_INPUT).caused_by(error);
+        let password = self.keeper.import(hash).map_err(invalid)?;
+        self.keeper.add(cx, principal, password, batch);
+        Ok(())
+    }
+
+    /// Says whether a hash of another system could be imported, without doing it or any work.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot; fit for the report of a dry run, as it shows nothing of the hash.
+    pub fn check(&self, hash: &ImportedHash) -> Result<(), Unreadable> {
+        self.keeper.import(hash).map(drop)
     }
 }
 

@@ -1,6 +1,10 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{hash::Argon2Params, policy::Policy, pool::PoolConfig};
+use crate::{
+    hash::{Argon2Params, BcryptCost, Scheme},
+    policy::Policy,
+    pool::PoolConfig,
+};
 
 /// What the application may choose; the section `password` of a configuration tree.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -13,8 +17,16 @@ pub struct PasswordConfig {
     pub service_name: Option<String>,
     /// Further words of which a new password must not mostly consist; those under four characters are ignored.
     pub blocked_words: Vec<String>,
-    /// What one hash costs.
+    /// How new passwords are hashed; Argon2id unless set.
+    pub algorithm: Algorithm,
+    /// What one hash of Argon2id costs.
     pub argon2: Argon2Config,
+    /// What one hash of bcrypt costs.
+    pub bcrypt: BcryptConfig,
+    /// With what new hashes are keyed; nothing unless set.
+    pub pepper: PepperSource,
+    /// One hash of each cost that imported accounts have, whose work is done wherever the answer is no.
+    pub decoys: Vec<String>,
     /// Threads that hash, 1 to 64; one per core unless set. Each holds the memory of one hash.
     pub threads: Option<usize>,
     /// Hashes that may wait for a thread, 1 to 65 536; 256 unless set. Beyond, a request is told to come back.
@@ -34,6 +46,39 @@ pub struct Argon2Config {
     pub passes: u32,
 }
 
+/// What one bcrypt hash costs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct BcryptConfig {
+    /// Logarithm of the rounds, 12 to 16; 12 unless set.
+    pub cost: u32,
+}
+
+/// How new passwords are hashed. Every known kind is verified, whatever is chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Algorithm {
+    /// Argon2id (RFC 9106).
+    #[default]
+    Argon2id,
+    /// bcrypt.
+    Bcrypt,
+}
+
+/// With what new hashes are keyed, so that a stolen table alone is not worth guessing at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum PepperSource {
+    /// A key that is derived from the newest secret of the key ring.
+    KeyRing,
+    /// Nothing.
+    #[default]
+    None,
+}
+
 /// Which costs are accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Costs {
@@ -50,7 +95,11 @@ impl Default for PasswordConfig {
             min_length: Policy::MIN_LENGTH,
             service_name: None,
             blocked_words: Vec::new(),
+            algorithm: Algorithm::default(),
             argon2: Argon2Config::default(),
+            bcrypt: BcryptConfig::default(),
+            pepper: PepperSource::default(),
+            decoys: Vec::new(),
             threads: None,
             queue: 256,
             queue_per_client: None,
@@ -61,6 +110,12 @@ impl Default for PasswordConfig {
 impl Default for Argon2Config {
     fn default() -> Self {
         Self { memory_kib: 19_456, passes: 2 }
+    }
+}
+
+impl Default for BcryptConfig {
+    fn default() -> Self {
+        Self { cost: 12 }
     }
 }
 
@@ -75,10 +130,10 @@ impl PasswordConfig {
     /// # Errors
     ///
     /// Everything that is wrong with them, and what to do about it.
-    pub(crate) fn check(&self, costs: Costs) -> Result<(Policy, PoolConfig), String> {
-        match (self.policy(), self.params(costs)) {
-            (Ok(policy), Ok(params)) => Ok((policy, self.pool(params))),
-            (policy, params) => Err([policy.err(), params.err()].into_iter().flatten().collect::<Vec<_>>().join("; ")),
+    pub(crate) fn check(&self, costs: Costs) -> Result<(Policy, Scheme), String> {
+        match (self.policy(), self.scheme(costs)) {
+            (Ok(policy), Ok(scheme)) => Ok((policy, scheme)),
+            (policy, scheme) => Err([policy.err(), scheme.err()].into_iter().flatten().collect::<Vec<_>>().join("; ")),
         }
     }
 
@@ -93,6 +148,18 @@ impl PasswordConfig {
         Ok(policy.blocked_words(&self.service_name).blocked_words(&self.blocked_words))
     }
 
+    fn scheme(&self, costs: Costs) -> Result<Scheme, String> {
+        match (self.algorithm, costs) {
+            (Algorithm::Argon2id, costs) => self.params(costs).map(Scheme::Argon2id),
+            (Algorithm::Bcrypt, Costs::Any) => Ok(Scheme::Bcrypt(BcryptCost::dangerously_weak())),
+            (Algorithm::Bcrypt, Costs::Sound) => {
+                let cost = self.bcrypt.cost;
+                let sound = BcryptCost::new(cost).map(Scheme::Bcrypt);
+                sound.map_err(|error| format!("bcrypt has cost {cost}, but {error}"))
+            }
+        }
+    }
+
     fn params(&self, costs: Costs) -> Result<Argon2Params, String> {
         let Argon2Config { memory_kib, passes } = self.argon2;
         let params = match costs {
@@ -104,8 +171,9 @@ impl PasswordConfig {
         })
     }
 
-    fn pool(&self, params: Argon2Params) -> PoolConfig {
-        let pool = PoolConfig::default().params(params).waiting(self.queue);
+    /// How much may be hashed at once.
+    pub(crate) fn pool(&self) -> PoolConfig {
+        let pool = PoolConfig::default().waiting(self.queue);
         let pool = self.threads.into_iter().fold(pool, PoolConfig::threads);
         self.queue_per_client.into_iter().fold(pool, PoolConfig::waiting_per_client)
     }
@@ -138,6 +206,14 @@ mod tests {
         let config = PasswordConfig { argon2: Argon2Config::DANGEROUSLY_WEAK, ..PasswordConfig::default() };
         assert!(problem(&config).contains("memory_kib 64"));
         assert!(config.check(Costs::Any).is_ok());
+    }
+
+    #[test]
+    fn cheap_bcrypt_is_refused() {
+        let mut config = PasswordConfig { algorithm: Algorithm::Bcrypt, ..PasswordConfig::default() };
+        assert_eq!(config.check(Costs::Sound).unwrap().1, Scheme::Bcrypt(BcryptCost::new(12).unwrap()));
+        config.bcrypt.cost = 10;
+        assert!(problem(&config).contains("bcrypt has cost 10, but the cost of bcrypt must be 12 to 16"));
     }
 
     #[test]

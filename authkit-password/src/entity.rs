@@ -16,7 +16,7 @@ id_type! {
 pub(crate) struct PasswordRow {
     pub(crate) id: PasswordId,
     pub(crate) principal_id: PrincipalId,
-    /// PHC string.
+    /// What the scheme makes, or another system made.
     pub(crate) hash: String,
     /// The channel by which it was set, such as a mailed link; none if its owner was signed in.
     pub(crate) channel: Option<Channel>,

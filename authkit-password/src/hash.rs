@@ -1,119 +1,28 @@
-use std::{error::Error, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
-use argon2::{
-    ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, PasswordHash, Version,
-    password_hash::phc::{Output, ParamsString, Salt},
+use crate::{foreign, plain::PlainPassword};
+
+pub(crate) mod argon2;
+pub(crate) mod bcrypt;
+pub(crate) mod pepper;
+pub(crate) mod recipe;
+mod scheme;
+
+use self::{
+    argon2::{Argon2Family, Memory},
+    bcrypt::BcryptFamily,
+    pepper::{Pepper, Seasoned},
+    recipe::{Cost, Family, From, Read, Stored},
 };
-use subtle::ConstantTimeEq;
-use zeroize::{Zeroize, Zeroizing};
-
-use crate::plain::PlainPassword;
+pub use self::{
+    argon2::{Argon2Params, ParamsError},
+    bcrypt::BcryptCost,
+    recipe::Unreadable,
+    scheme::Scheme,
+};
 
 /// Length in bytes of the salt which the caller draws for each new hash (NIST SP 800-63B-4 §3.1.1.2 asks for 4).
 pub const SALT_BYTES: usize = 16;
-
-/// What one Argon2id hash costs.
-///
-/// The default is 19 456 KiB of memory, two passes and one lane, the first choice of the OWASP password storage cheat
-/// sheet. The default is also the minimum.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Argon2Params(Params);
-
-impl Argon2Params {
-    /// Chooses memory in KiB (19 456 to 1 048 576), passes (2 to 64) and lanes (1 to 16).
-    ///
-    /// # Errors
-    ///
-    /// [`ParamsError`] names the first number out of its range.
-    pub fn new(memory_kib: u32, passes: u32, lanes: u32) -> Result<Self, ParamsError> {
-        if !(Params::DEFAULT_M_COST..=MAX_MEMORY_KIB).contains(&memory_kib) {
-            return Err(ParamsError::Memory);
-        }
-        if !(Params::DEFAULT_T_COST..=MAX_PASSES).contains(&passes) {
-            return Err(ParamsError::Passes);
-        }
-        Self::dangerously_weak(memory_kib, passes, lanes)
-    }
-
-    /// Allows costs below the minimum, for tests that hash often.
-    ///
-    /// # Errors
-    ///
-    /// [`ParamsError`] for numbers with which Argon2 does not work, or above the limits of [`Argon2Params::new`].
-    ///
-    /// # Security
-    ///
-    /// A stolen table of such hashes is read in hours.
-    pub fn dangerously_weak(memory_kib: u32, passes: u32, lanes: u32) -> Result<Self, ParamsError> {
-        if !(1..=MAX_LANES).contains(&lanes) {
-            return Err(ParamsError::Lanes);
-        }
-        if !(8 * lanes..=MAX_MEMORY_KIB).contains(&memory_kib) {
-            return Err(ParamsError::Memory);
-        }
-        if !(1..=MAX_PASSES).contains(&passes) {
-            return Err(ParamsError::Passes);
-        }
-        Params::new(memory_kib, passes, lanes, None).map(Self).or(Err(ParamsError::Memory))
-    }
-
-    /// Makes a stored form of this cost which no password matches.
-    ///
-    /// # Security
-    ///
-    /// Verifying against it takes the time of a real account, so that time does not tell which accounts exist.
-    #[must_use]
-    pub fn decoy(&self) -> String {
-        let (m, t, p) = (self.0.m_cost(), self.0.t_cost(), self.0.p_cost());
-        format!("$argon2id$v=19$m={m},t={t},p={p}${ZERO_SALT}${ZERO_OUTPUT}")
-    }
-
-    /// Says whether a stored hash is unreadable, cheaper than this, or has other lanes.
-    ///
-    /// A hash which costs more in memory and passes is kept.
-    #[must_use]
-    pub fn needs_rehash(&self, phc: &str) -> bool {
-        Stored::parse(phc, self).is_none_or(|stored| stored.is_outdated(self))
-    }
-
-    /// Reads the costs of a stored hash, or nothing where they exceed what a stored hash may cost us.
-    fn of_stored(written: &ParamsString, configured: &Self) -> Option<Self> {
-        if written.iter().count() != 3 {
-            return None;
-        }
-        let memory_kib = written.get_decimal("m")?;
-        let passes = written.get_decimal("t")?;
-        let lanes = written.get_decimal("p")?;
-        let affordable = memory_kib <= configured.0.m_cost().max(MAX_STORED_MEMORY_KIB)
-            && passes <= configured.0.t_cost().max(MAX_STORED_PASSES);
-        affordable.then(|| Self::dangerously_weak(memory_kib, passes, lanes).ok())?
-    }
-
-    fn is_below(&self, other: &Self) -> bool {
-        self.0.m_cost() < other.0.m_cost() || self.0.t_cost() < other.0.t_cost() || self.0.p_cost() != other.0.p_cost()
-    }
-}
-
-impl Default for Argon2Params {
-    fn default() -> Self {
-        Self(Params::DEFAULT)
-    }
-}
-
-/// Which cost is out of its range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ParamsError {
-    /// The number of lanes.
-    #[error("the lanes of a password hash must be 1 to {MAX_LANES}")]
-    Lanes,
-    /// The memory.
-    #[error("the memory of a password hash must be {} to {MAX_MEMORY_KIB} KiB", Params::DEFAULT_M_COST)]
-    Memory,
-    /// The number of passes.
-    #[error("the passes of a password hash must be {} to {MAX_PASSES}", Params::DEFAULT_T_COST)]
-    Passes,
-}
 
 /// Outcome of comparing a password with a stored hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +30,7 @@ pub enum ParamsError {
 pub enum Verification {
     /// The password is the one that was hashed.
     Match {
-        /// Whether the hash is cheaper than the configured one, so that a new one should replace it.
+        /// Whether a new hash should replace this one: it is cheaper than configured, or of another kind.
         rehash: bool,
     },
     /// The password is another one.
@@ -141,137 +50,172 @@ pub enum HashError {
     /// The stored hash cannot be read; the caller denies and reports it.
     ///
     /// As much work was spent as on a readable one.
-    #[error("a stored password hash is not a readable argon2id hash")]
+    #[error("a stored password hash cannot be read")]
     Corrupt,
     /// The hash function or its thread failed; the caller may try again.
     #[error("a password could not be hashed")]
     Failed(#[source] Box<dyn Error + Send + Sync>),
 }
 
-/// Hashes a password with a fresh salt into a PHC string.
-pub(crate) fn hash(
-    params: &Argon2Params,
-    password: &PlainPassword,
-    salt: &[u8; SALT_BYTES],
-    memory: &mut Memory,
-) -> Result<String, HashError> {
-    let mut output = [0; OUTPUT_BYTES];
-    memory.argon2id(params, password, salt, &mut output)?;
-    phc(params, salt, &output)
-}
-
-/// Compares a password with a stored hash in constant time.
-pub(crate) fn verify(
-    params: &Argon2Params,
-    password: &PlainPassword,
-    phc: &str,
-    memory: &mut Memory,
-) -> Result<Verification, HashError> {
-    let Some(stored) = Stored::parse(phc, params) else {
-        let mut unused = Zeroizing::new([0; OUTPUT_BYTES]);
-        memory.argon2id(params, password, &[0; SALT_BYTES], &mut *unused)?;
-        return Err(HashError::Corrupt);
-    };
-    let mut computed = Zeroizing::new(vec![0; stored.output.len()]);
-    memory.argon2id(&stored.params, password, stored.salt.as_ref(), &mut computed)?;
-    if bool::from(computed.ct_eq(stored.output.as_bytes())) {
-        return Ok(Verification::Match { rehash: stored.is_outdated(params) });
+impl HashError {
+    pub(crate) fn failed(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Failed(error.into())
     }
-    Ok(Verification::Mismatch)
 }
 
-/// Working memory of one hashing thread, kept from hash to hash.
-///
-/// It is made at the first hash, so that a service which hashes nothing holds none.
-#[derive(Default)]
-pub(crate) struct Memory {
-    blocks: Vec<Block>,
-    used: usize,
+/// When a comparison takes as long as any other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Alike {
+    /// Also where the password is right, because the answer will not say so.
+    Always,
+    /// Where the answer is no.
+    Unmatched,
 }
 
-impl Memory {
-    fn argon2id(
-        &mut self,
-        params: &Argon2Params,
+/// Makes hashes in one way, and compares with those that were made in any of the known ones.
+#[derive(Clone, Debug)]
+pub(crate) struct Hasher {
+    scheme: Scheme,
+    families: Vec<Arc<dyn Family>>,
+    pepper: Pepper,
+    decoys: Vec<String>,
+}
+
+impl Hasher {
+    /// Reads Argon2, bcrypt and what the Cargo features add.
+    pub(crate) fn new(scheme: Scheme, bcrypt: BcryptFamily) -> Self {
+        let argon2 = Argon2Family { configured: scheme.argon2() };
+        let bcrypt = BcryptFamily { configured: scheme.bcrypt(), ..bcrypt };
+        let own: [Arc<dyn Family>; 2] = [Arc::new(argon2), Arc::new(bcrypt)];
+        let families = own.into_iter().chain(foreign::families()).collect();
+        Self { scheme, families, pepper: Pepper::default(), decoys: Vec::new() }
+    }
+
+    /// Reads these kinds before all others.
+    pub(crate) fn families(mut self, families: impl IntoIterator<Item = Arc<dyn Family>>) -> Self {
+        self.families.splice(..0, families);
+        self
+    }
+
+    pub(crate) fn pepper(self, pepper: Pepper) -> Self {
+        Self { pepper, ..self }
+    }
+
+    /// Does the work of these hashes wherever the answer is no.
+    ///
+    /// # Errors
+    ///
+    /// The first of them that cannot be read, and why.
+    pub(crate) fn decoys(mut self, decoys: Vec<String>) -> Result<Self, (String, Unreadable)> {
+        let mut known: Vec<Cost> = self.cost_of(&self.scheme.decoy()).into_iter().collect();
+        for decoy in decoys {
+            let cost = self.cost_of(&decoy).map_err(|error| (decoy.clone(), error))?;
+            if !known.contains(&cost) {
+                known.push(cost);
+                self.decoys.push(decoy);
+            }
+        }
+        Ok(self)
+    }
+
+    pub(crate) const fn scheme(&self) -> &Scheme {
+        &self.scheme
+    }
+
+    /// Hashes a new password with a fresh salt.
+    pub(crate) fn hash(
+        &self,
         password: &PlainPassword,
-        salt: &[u8],
-        output: &mut [u8],
-    ) -> Result<(), HashError> {
-        let needed = params.0.block_count();
-        if let Some(missing) = needed.checked_sub(self.blocks.len()) {
-            self.blocks.reserve_exact(missing);
-            self.blocks.resize(needed, Block::new());
+        salt: &[u8; SALT_BYTES],
+        memory: &mut Memory,
+    ) -> Result<String, HashError> {
+        let text = self.scheme.hash(password, salt, memory, |output| self.pepper.season(output))?;
+        Ok(self.pepper.mark(text))
+    }
+
+    /// Compares a password with a stored hash in constant time.
+    ///
+    /// A password that was not typed in NFC is compared in both forms, because other systems hash it as it is typed.
+    pub(crate) fn verify(
+        &self,
+        password: &PlainPassword,
+        text: &str,
+        alike: Alike,
+        memory: &mut Memory,
+    ) -> Result<Verification, HashError> {
+        let mut outcome = self.compare(password, text, memory);
+        if !is_match(&outcome) || alike == Alike::Always {
+            self.work_off(password, text, memory)?;
         }
-        self.used = self.used.max(needed);
-        Argon2::new(Algorithm::Argon2id, Version::V0x13, params.0.clone())
-            .hash_password_into_with_memory(password.as_bytes(), salt, output, self.blocks.as_mut_slice())
-            .map_err(failed)
-    }
-
-    /// Zeroes what the last hash wrote, and gives back what exceeds the need of `params`.
-    pub(crate) fn wipe(&mut self, params: &Argon2Params) {
-        for block in self.blocks.iter_mut().take(self.used) {
-            block.zeroize();
+        let Some(typed) = password.as_typed() else {
+            return outcome;
+        };
+        if !is_match(&outcome) {
+            outcome = self.compare(&typed, text, memory);
         }
-        self.used = 0;
-        self.blocks.truncate(params.0.block_count());
-        self.blocks.shrink_to_fit();
-    }
-}
-
-struct Stored {
-    params: Argon2Params,
-    salt: Salt,
-    output: Output,
-}
-
-impl Stored {
-    fn parse(phc: &str, configured: &Argon2Params) -> Option<Self> {
-        let hash = PasswordHash::new(phc).ok()?;
-        if hash.algorithm != ARGON2ID_IDENT || hash.version != Some(Version::V0x13.into()) {
-            return None;
+        if !is_match(&outcome) || alike == Alike::Always {
+            self.work_off(&typed, text, memory)?;
         }
-        let params = Argon2Params::of_stored(&hash.params, configured)?;
-        let output = hash.hash.filter(|output| output.len() >= MIN_OUTPUT_BYTES)?;
-        Some(Self { params, salt: hash.salt?, output })
+        outcome
     }
 
-    fn is_outdated(&self, configured: &Argon2Params) -> bool {
-        self.params.is_below(configured) || self.salt.len() < SALT_BYTES || self.output.len() < OUTPUT_BYTES
+    /// Reads a stored text, whoever wrote it.
+    pub(crate) fn read(&self, text: &str) -> Read<Stored<'_>> {
+        if text.len() > MAX_TEXT_BYTES {
+            return Err(Unreadable::Unknown);
+        }
+        self.families.iter().find_map(|family| family.read(text)).unwrap_or(Err(Unreadable::Unknown))
+    }
+
+    fn compare(&self, password: &PlainPassword, text: &str, memory: &mut Memory) -> Result<Verification, HashError> {
+        let seasoned = Seasoned::of(text);
+        let Ok(Stored { recipe, expected }) = self.read(seasoned.text()) else {
+            self.work(&self.scheme.decoy(), password, memory)?;
+            return Err(HashError::Corrupt);
+        };
+        let derived = recipe.derive(password, memory)?;
+        let equal = self.pepper.matches(seasoned, &derived.output, &expected)?;
+        Ok(match derived.from {
+            From::Whole if equal => {
+                let seasoning = self.pepper.is_current(seasoned, &derived.output, &expected);
+                Verification::Match { rehash: !(seasoning && recipe.is_current(&self.scheme)) }
+            }
+            From::Part if equal => Verification::Match { rehash: false },
+            _ => Verification::Mismatch,
+        })
+    }
+
+    /// Does the work that comparing with `text` has left out, of all that there is.
+    fn work_off(&self, password: &PlainPassword, text: &str, memory: &mut Memory) -> Result<(), HashError> {
+        if self.decoys.is_empty() {
+            return Ok(());
+        }
+        let own = self.scheme.decoy();
+        let done = self.cost_of(Seasoned::of(text).text()).or_else(|_| self.cost_of(&own)).ok();
+        for decoy in std::iter::once(&own).chain(&self.decoys) {
+            if self.cost_of(decoy).ok() != done {
+                self.work(decoy, password, memory)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn work(&self, decoy: &str, password: &PlainPassword, memory: &mut Memory) -> Result<(), HashError> {
+        let decoy = self.read(decoy).map_err(HashError::failed)?;
+        decoy.recipe.derive(password, memory).map(drop)
+    }
+
+    fn cost_of(&self, text: &str) -> Read<Cost> {
+        self.read(text).map(|stored| stored.recipe.cost())
     }
 }
 
-fn phc(params: &Argon2Params, salt: &[u8], output: &[u8]) -> Result<String, HashError> {
-    let hash = PasswordHash {
-        algorithm: ARGON2ID_IDENT,
-        version: Some(Version::V0x13.into()),
-        params: ParamsString::try_from(&params.0).map_err(failed)?,
-        salt: Some(Salt::new(salt).map_err(failed)?),
-        hash: Some(Output::new(output).map_err(failed)?),
-    };
-    Ok(hash.to_string())
+fn is_match(outcome: &Result<Verification, HashError>) -> bool {
+    matches!(outcome, Ok(Verification::Match { .. }))
 }
 
-fn failed(error: impl Into<Box<dyn Error + Send + Sync>>) -> HashError {
-    HashError::Failed(error.into())
-}
-
-const OUTPUT_BYTES: usize = Params::DEFAULT_OUTPUT_LEN;
-
-/// A shorter output is guessed rather than computed.
-const MIN_OUTPUT_BYTES: usize = 16;
-
-/// [`SALT_BYTES`] and `OUTPUT_BYTES` zeros in the base64 of PHC strings.
-const ZERO_SALT: &str = "AAAAAAAAAAAAAAAAAAAAAA";
-const ZERO_OUTPUT: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-
-const MAX_MEMORY_KIB: u32 = 1024 * 1024;
-const MAX_PASSES: u32 = 64;
-const MAX_LANES: u32 = 16;
-
-/// A row in the database must not decide how much memory and time a sign-in takes.
-const MAX_STORED_MEMORY_KIB: u32 = 64 * 1024;
-const MAX_STORED_PASSES: u32 = 16;
+/// No known hash is half as long.
+const MAX_TEXT_BYTES: usize = 1024;
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use authkit_core::{
     Ability, At, AuthError, Batch, Channel, Collection, Factors, MethodId, Principal, PrincipalId, RequestContext,
@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     entity::PasswordRow,
     error::{not_hashed, too_weak},
-    hash::{HashError, Verification},
+    hash::{Alike, HashError, Unreadable, Verification},
+    imported::ImportedHash,
     plain::PlainPassword,
     policy::Policy,
     pool::{ClientKey, HashPool},
@@ -22,7 +23,7 @@ pub(crate) const METHOD: MethodId = MethodId::from_static("password");
 pub(crate) struct Keeper {
     rows: Collection<PasswordRow>,
     pool: HashPool,
-    policy: Policy,
+    policy: Arc<Policy>,
     /// Stands in for a hash that there is not, at the same cost.
     decoy: String,
 }
@@ -30,7 +31,7 @@ pub(crate) struct Keeper {
 /// A new password, as it waits to be written.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct NewPassword {
-    /// PHC string.
+    /// Text of the scheme, or of another system.
     pub(crate) hash: String,
     /// The channel by which it was set.
     pub(crate) channel: Option<Channel>,
@@ -38,8 +39,8 @@ pub(crate) struct NewPassword {
 
 impl Keeper {
     pub(crate) fn new(rows: Collection<PasswordRow>, pool: HashPool, policy: Policy) -> Self {
-        let decoy = pool.params().decoy();
-        Self { rows, pool, policy, decoy }
+        let decoy = pool.scheme().decoy();
+        Self { rows, pool, policy: Arc::new(policy), decoy }
     }
 
     /// The password of a principal. Nobody is looked up like somebody.
@@ -52,20 +53,21 @@ impl Keeper {
         self.rows.get(cx, At::key(PasswordRow::by_principal, (principal,))).await
     }
 
-    /// Compares what was typed with a stored hash. One hash is computed in every case; without a row nothing matches.
+    /// Compares what was typed with a stored hash. The same work is done in every case; without a row nothing matches.
     pub(crate) async fn compare(
         &self,
         cx: &RequestContext,
         typed: &SecretText,
         row: Option<&PasswordRow>,
+        alike: Alike,
     ) -> Result<Verification, AuthError> {
         let (password, row) = match PlainPassword::parse(typed.expose().to_owned()) {
             Ok(password) => (password, row),
             // Too long to be anybody's; hashing the text itself would be what a flood of long passwords is after.
             Err(_) => (PlainPassword::empty(), None),
         };
-        let phc = row.map_or(&self.decoy, |row| &row.hash);
-        match (self.pool.verify(client(cx), &password, phc).await, row) {
+        let text = row.map_or(&self.decoy, |row| &row.hash);
+        match (self.pool.compare(client(cx), &password, text, alike).await, row) {
             (Ok(verification), Some(_)) => Ok(verification),
             (Ok(_), None) => Ok(Verification::Mismatch),
             (Err(HashError::Corrupt), row) => {
@@ -92,6 +94,23 @@ impl Keeper {
     /// Hashes a new password.
     pub(crate) async fn hash(&self, cx: &RequestContext, password: &PlainPassword) -> Result<String, AuthError> {
         self.pool.hash(client(cx), password, cx.random()).await.map_err(not_hashed)
+    }
+
+    /// Lets a hashing thread look at the policy, in the queue and the share of this client.
+    #[cfg(feature = "strength")]
+    pub(crate) async fn off_thread<T: Send + 'static>(
+        &self,
+        cx: &RequestContext,
+        work: impl FnOnce(&Policy) -> T + Send + 'static,
+    ) -> Result<T, AuthError> {
+        let policy = Arc::clone(&self.policy);
+        self.pool.run(client(cx), move |_| Ok(work(&policy))).await.map_err(not_hashed)
+    }
+
+    /// Takes a hash of another system, if it could be compared with.
+    pub(crate) fn import(&self, hash: &ImportedHash) -> Result<NewPassword, Unreadable> {
+        self.pool.hasher().read(hash.text())?;
+        Ok(NewPassword { hash: hash.text().to_owned(), channel: None })
     }
 
     /// Adds a first password, and that its principal can answer with it.

@@ -11,13 +11,17 @@ use zeroize::Zeroizing;
 /// `Debug` shows none of it. A clone is cheap and shares the text with the hashing thread; the text is zeroed when the
 /// last one is dropped.
 #[derive(Clone)]
-pub struct PlainPassword(Arc<Zeroizing<String>>);
+pub struct PlainPassword {
+    text: Arc<Zeroizing<String>>,
+    /// What was typed, where that is not in NFC.
+    typed: Option<Arc<Zeroizing<String>>>,
+}
 
 impl PlainPassword {
     /// Longest password in bytes of UTF-8, before and after normalisation.
     pub const MAX_BYTES: usize = 4096;
 
-    /// Normalises what was typed and zeroes the original.
+    /// Normalises what was typed.
     ///
     /// # Errors
     ///
@@ -27,24 +31,31 @@ impl PlainPassword {
         if typed.len() > Self::MAX_BYTES {
             return Err(PlainPasswordError::TooLong);
         }
-        let normalised = nfc(typed);
+        let Some(normalised) = nfc(&typed) else {
+            return Ok(Self { text: Arc::new(typed), typed: None });
+        };
         if normalised.len() > Self::MAX_BYTES {
             return Err(PlainPasswordError::TooLong);
         }
-        Ok(Self(Arc::new(normalised)))
+        Ok(Self { text: Arc::new(normalised), typed: Some(Arc::new(typed)) })
     }
 
     /// The password of no characters.
     pub(crate) fn empty() -> Self {
-        Self(Arc::default())
+        Self { text: Arc::default(), typed: None }
+    }
+
+    /// The password as it was typed, where that is not in NFC: other systems hash it so.
+    pub(crate) fn as_typed(&self) -> Option<Self> {
+        self.typed.clone().map(|text| Self { text, typed: None })
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+        self.text.as_bytes()
     }
 }
 
@@ -63,14 +74,15 @@ pub enum PlainPasswordError {
     TooLong,
 }
 
-fn nfc(text: Zeroizing<String>) -> Zeroizing<String> {
+/// The NFC of a text that is not in it.
+fn nfc(text: &str) -> Option<Zeroizing<String>> {
     if is_nfc_quick(text.chars()) == IsNormalized::Yes {
-        return text;
+        return None;
     }
     // UAX #15 bounds the growth of NFC in UTF-8 at three times, so the string never moves and leaves no copy behind.
     let mut normalised = Zeroizing::new(String::with_capacity(text.len() * 3));
     normalised.extend(text.nfc());
-    normalised
+    (normalised.as_str() != text).then_some(normalised)
 }
 
 #[cfg(test)]
@@ -84,6 +96,15 @@ mod tests {
     #[test]
     fn composed_and_decomposed_forms_are_one_password() {
         assert_eq!(parse("caf\u{e9}").as_bytes(), parse("cafe\u{301}").as_bytes());
+    }
+
+    #[test]
+    fn typed_form_is_kept_beside_another_nfc() {
+        let typed = parse("cafe\u{301}").as_typed().unwrap();
+        assert_eq!((typed.as_str(), typed.as_typed().is_none()), ("cafe\u{301}", true));
+        assert!(parse("caf\u{e9}").as_typed().is_none());
+        // An accent that could combine with what is before it, but does not.
+        assert!(parse("x\u{301}").as_typed().is_none());
     }
 
     #[test]

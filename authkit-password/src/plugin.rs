@@ -1,14 +1,21 @@
 use std::{error::Error, sync::Arc};
 
-use authkit_core::{Manifest, Plugin, Problem, Registrar};
+use authkit_core::{Manifest, Operation, Plugin, Problem, Registrar, SecretText};
 
 use crate::{
     admin::PasswordAdmin,
-    config::{Argon2Config, Costs, PasswordConfig},
+    commands,
+    config::{Algorithm, Argon2Config, Costs, PasswordConfig, PepperSource},
     enroller::PasswordEnroller,
     entity::PasswordRow,
     error::codes,
     event::{PasswordChanged, PasswordSet},
+    hash::{
+        Hasher, Scheme,
+        bcrypt::{BcryptFamily, LongPasswords},
+        pepper::{Pepper, Peppering},
+        recipe::Family,
+    },
     keeper::Keeper,
     operations,
     pool::HashPool,
@@ -20,6 +27,10 @@ use crate::{
 pub struct Passwords {
     config: PasswordConfig,
     costs: Costs,
+    bcrypt: BcryptFamily,
+    /// Kinds of hash that need settings.
+    families: Vec<Arc<dyn Family>>,
+    operations: Vec<fn(Arc<Keeper>) -> Operation>,
 }
 
 impl Passwords {
@@ -48,6 +59,72 @@ impl Passwords {
     #[must_use]
     pub const fn argon2(mut self, memory_kib: u32, passes: u32) -> Self {
         self.config.argon2 = Argon2Config { memory_kib, passes };
+        self
+    }
+
+    /// Hashes new passwords with bcrypt of this cost, 12 to 16. Hashes of Argon2id are replaced at sign-in.
+    #[must_use]
+    pub const fn bcrypt(mut self, cost: u32) -> Self {
+        self.config.algorithm = Algorithm::Bcrypt;
+        self.config.bcrypt.cost = cost;
+        self
+    }
+
+    /// Keys new hashes with the key ring, so that a stolen table alone is not worth guessing at.
+    ///
+    /// After a rotation of the keys, a hash is keyed afresh when its owner signs in. Whoever has not signed in by the
+    /// time the old secret is dropped has lost the password, and so has everybody if the key ring is lost.
+    #[must_use]
+    pub const fn peppered(mut self) -> Self {
+        self.config.pepper = PepperSource::KeyRing;
+        self
+    }
+
+    /// Adds hashes of the costs that imported accounts have: their work is done wherever the answer is no.
+    ///
+    /// Without them the time of an answer tells an account that was imported, and has not signed in yet, from one that
+    /// does not exist. Any password may have been hashed; what counts is the kind and its numbers.
+    #[must_use]
+    pub fn decoys<H: Into<String>>(mut self, hashes: impl IntoIterator<Item = H>) -> Self {
+        self.config.decoys.extend(hashes.into_iter().map(Into::into));
+        self
+    }
+
+    /// The pepper of Devise, which it appends to a password; see
+    /// [`ImportedHash::devise`](crate::ImportedHash::devise).
+    #[must_use]
+    pub fn devise_pepper(mut self, pepper: SecretText) -> Self {
+        self.bcrypt.devise_pepper = Some(Arc::new(pepper));
+        self
+    }
+
+    /// The password hash parameters of the Firebase project that users come from.
+    #[cfg(feature = "imports")]
+    #[must_use]
+    pub fn firebase(mut self, keys: crate::foreign::firebase::FirebaseKeys) -> Self {
+        self.families.push(Arc::new(crate::foreign::firebase::FirebaseFamily(Some(keys))));
+        self
+    }
+
+    /// Adds `POST /auth/password/strength`, which tells a sign-up form how good a password is.
+    #[cfg(feature = "strength")]
+    #[must_use]
+    pub fn strength_meter(mut self) -> Self {
+        self.operations.push(crate::strength::estimate);
+        self
+    }
+
+    /// Compares no more than the first 72 bytes of a password with an imported bcrypt hash, as other systems do.
+    ///
+    /// Otherwise a longer password matches no such hash, and its owner has to be given another one.
+    ///
+    /// # Security
+    ///
+    /// Every password with the same first 72 bytes signs in. Such a hash is not renewed at sign-in, because the rest of
+    /// what was typed is not proved to be the owner's; it is when the password is changed.
+    #[must_use]
+    pub const fn dangerously_cut_long_bcrypt_passwords(mut self) -> Self {
+        self.bcrypt.long = LongPasswords::Cut;
         self
     }
 
@@ -97,14 +174,36 @@ impl Plugin for Passwords {
 
     fn register(&self, registrar: &mut Registrar<'_>) -> Result<(), Problem> {
         let config = registrar.config(&self.config)?;
-        let (policy, pool) = config.check(self.costs).map_err(|text| registrar.problem(text))?;
-        let pool = HashPool::new(pool).map_err(|error| registrar.problem(with_cause(&error)))?;
+        let (policy, scheme) = config.check(self.costs).map_err(|text| registrar.problem(text))?;
+        let hasher = self.hasher(scheme, &config, registrar)?;
+        let pool =
+            HashPool::new(config.pool().hasher(hasher)).map_err(|error| registrar.problem(with_cause(&error)))?;
         let keeper = Arc::new(Keeper::new(registrar.collection()?, pool, policy));
         registrar.verifier(Arc::new(PasswordVerifier(keeper.clone())));
         registrar.enroller(Arc::new(PasswordEnroller(keeper.clone())));
         registrar.operation(operations::change(keeper.clone()));
-        registrar.provide(Arc::new(PasswordAdmin::new(keeper)));
+        for operation in &self.operations {
+            registrar.operation(operation(keeper.clone()));
+        }
+        let admin = Arc::new(PasswordAdmin::new(keeper));
+        registrar.command(commands::set(admin.clone()));
+        registrar.provide(admin);
         Ok(())
+    }
+}
+
+impl Passwords {
+    fn hasher(&self, scheme: Scheme, config: &PasswordConfig, registrar: &Registrar<'_>) -> Result<Hasher, Problem> {
+        let peppering = match config.pepper {
+            PepperSource::KeyRing => Peppering::New,
+            PepperSource::None => Peppering::None,
+        };
+        let hasher = Hasher::new(scheme, self.bcrypt.clone())
+            .families(self.families.iter().cloned())
+            .pepper(Pepper::new(registrar.keys().mac("pepper"), peppering));
+        hasher.decoys(config.decoys.clone()).map_err(|(decoy, error)| {
+            registrar.problem(format!("decoys has {decoy:?}, but {error}; see the kinds in the documentation"))
+        })
     }
 }
 

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use thread_priority::{ThreadPriority, ThreadPriorityValue};
 
 use crate::{
-    hash::{self, Argon2Params, HashError, Memory, SALT_BYTES, Verification},
+    hash::{Alike, HashError, Hasher, SALT_BYTES, Scheme, Verification, argon2::Memory, bcrypt::BcryptFamily},
     plain::PlainPassword,
     pool::queue::FairQueue,
 };
@@ -29,7 +29,7 @@ mod queue;
 ///
 /// Needs no async runtime. Dropping the pool ends its threads and waits for them, at most for one hash.
 pub struct HashPool {
-    params: Argon2Params,
+    hasher: Arc<Hasher>,
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -48,26 +48,32 @@ impl HashPool {
         let mut pool = Self {
             shared: Arc::new(Shared::new(&config)),
             threads: Vec::with_capacity(config.threads),
-            params: config.params,
+            hasher: Arc::new(config.hasher),
         };
+        let blocks = pool.hasher.scheme().blocks();
         for _ in 0..config.threads {
-            let (shared, params) = (Arc::clone(&pool.shared), pool.params.clone());
+            let shared = Arc::clone(&pool.shared);
             let thread = thread::Builder::new()
                 .name("authkit-password".to_owned())
-                .spawn(move || work(&shared, &params))
+                .spawn(move || work(&shared, blocks))
                 .map_err(PoolError::Spawn)?;
             pool.threads.push(thread);
         }
         Ok(pool)
     }
 
-    /// What a new hash costs.
+    /// How new passwords are hashed.
     #[must_use]
-    pub fn params(&self) -> &Argon2Params {
-        &self.params
+    pub fn scheme(&self) -> &Scheme {
+        self.hasher.scheme()
     }
 
-    /// Hashes a new password into a PHC string, with a salt that was never used before.
+    /// Reads and makes hashes without the queue.
+    pub(crate) fn hasher(&self) -> &Hasher {
+        &self.hasher
+    }
+
+    /// Hashes a new password into a text of the scheme, with a salt that was never used before.
     ///
     /// # Errors
     ///
@@ -82,14 +88,15 @@ impl HashPool {
         password: &PlainPassword,
         salt: [u8; SALT_BYTES],
     ) -> Result<String, HashError> {
-        let (params, password) = (self.params.clone(), password.clone());
-        self.run(client, move |memory| hash::hash(&params, &password, &salt, memory)).await
+        let (hasher, password) = (Arc::clone(&self.hasher), password.clone());
+        self.run(client, move |memory| hasher.hash(&password, &salt, memory)).await
     }
 
-    /// Compares a password with a stored PHC string.
+    /// Compares a password with a stored text of any known kind.
     ///
-    /// For an account that does not exist, `phc` is [`Argon2Params::decoy`]. A stored hash is recomputed at the cost it
-    /// was made with, bounded by 64 MiB and 16 passes or the configured cost if that is higher.
+    /// For an account that does not exist, the text is [`Scheme::decoy`]. A stored hash is recomputed at the cost it was
+    /// made with, within limits: for Argon2 128 MiB, and as much work as 16 passes over 64 MiB; for bcrypt 14; or the
+    /// configured cost if that is higher.
     ///
     /// # Errors
     ///
@@ -103,13 +110,24 @@ impl HashPool {
         &self,
         client: ClientKey,
         password: &PlainPassword,
-        phc: &str,
+        text: &str,
     ) -> Result<Verification, HashError> {
-        let (params, password, phc) = (self.params.clone(), password.clone(), phc.to_owned());
-        self.run(client, move |memory| hash::verify(&params, &password, &phc, memory)).await
+        self.compare(client, password, text, Alike::Unmatched).await
     }
 
-    async fn run<T: Send + 'static>(
+    pub(crate) async fn compare(
+        &self,
+        client: ClientKey,
+        password: &PlainPassword,
+        text: &str,
+        alike: Alike,
+    ) -> Result<Verification, HashError> {
+        let (hasher, password, text) = (Arc::clone(&self.hasher), password.clone(), text.to_owned());
+        self.run(client, move |memory| hasher.verify(&password, &text, alike, memory)).await
+    }
+
+    /// Lets a thread do a piece of work, in the queue and the share of this client.
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         client: ClientKey,
         work: impl FnOnce(&mut Memory) -> Result<T, HashError> + Send + 'static,
@@ -132,7 +150,7 @@ impl Drop for HashPool {
 
 impl fmt::Debug for HashPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HashPool").field("params", &self.params).field("threads", &self.threads.len()).finish()
+        f.debug_struct("HashPool").field("scheme", self.scheme()).field("threads", &self.threads.len()).finish()
     }
 }
 
@@ -155,17 +173,21 @@ impl ClientKey {
 /// How many threads hash, and how much may wait.
 #[derive(Clone, Debug)]
 pub struct PoolConfig {
-    params: Argon2Params,
+    hasher: Hasher,
     threads: usize,
     waiting: usize,
     share: Option<usize>,
 }
 
 impl PoolConfig {
-    /// What a new hash costs.
+    /// How new passwords are hashed; Argon2id at its default cost unless set.
     #[must_use]
-    pub fn params(self, params: Argon2Params) -> Self {
-        Self { params, ..self }
+    pub fn scheme(self, scheme: impl Into<Scheme>) -> Self {
+        self.hasher(Hasher::new(scheme.into(), BcryptFamily::default()))
+    }
+
+    pub(crate) fn hasher(self, hasher: Hasher) -> Self {
+        Self { hasher, ..self }
     }
 
     /// Threads, 1 to 64; by default one per core. Each holds the memory of one hash.
@@ -203,7 +225,7 @@ impl PoolConfig {
 impl Default for PoolConfig {
     fn default() -> Self {
         Self {
-            params: Argon2Params::default(),
+            hasher: Hasher::new(Scheme::default(), BcryptFamily::default()),
             threads: thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS),
             waiting: 256,
             share: None,
@@ -354,7 +376,7 @@ impl Shared {
 }
 
 /// The life of a hashing thread.
-fn work(shared: &Shared, params: &Argon2Params) {
+fn work(shared: &Shared, blocks: usize) {
     lower_priority();
     let mut memory = Memory::default();
     while let Some(job) = shared.pop() {
@@ -363,7 +385,7 @@ fn work(shared: &Shared, params: &Argon2Params) {
         }
         let (outcome, job_time) = timed(|| {
             let outcome = run_caught(job, &mut memory);
-            memory.wipe(params);
+            memory.wipe(blocks);
             outcome
         });
         if outcome.is_ok() {

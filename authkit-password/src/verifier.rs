@@ -8,11 +8,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
-    hash::Verification,
+    hash::{Alike, Verification},
     keeper::{Keeper, METHOD, NewPassword},
 };
 
-/// Verifies passwords. Two reads and one hash, whoever is named and whatever is wrong.
+/// Verifies passwords. Two reads and the same work, whoever is named and whatever is wrong.
 pub(crate) struct PasswordVerifier(pub(crate) Arc<Keeper>);
 
 /// A password, and whose it is said to be.
@@ -53,7 +53,10 @@ impl CredentialVerifier for PasswordVerifier {
     ) -> Result<Verdict, AuthError> {
         let principal = cx.principal.or(cx.found).cloned();
         let row = self.0.find(cx, principal.as_ref().map(|principal| principal.id)).await?;
-        let verification = self.0.compare(cx, &response.password, row.as_ref()).await?;
+        // Whoever is not active is refused with the right password, too, and that must not show.
+        let active = principal.as_ref().is_some_and(|principal| principal.status == Status::Active);
+        let alike = if active { Alike::Unmatched } else { Alike::Always };
+        let verification = self.0.compare(cx, &response.password, row.as_ref(), alike).await?;
         let (principal, row, rehash) = match (principal, row, verification) {
             (Some(principal), Some(row), Verification::Match { rehash }) => (principal, row, rehash),
             (None, ..) => return Err(rejected("nobody has this identifier")),

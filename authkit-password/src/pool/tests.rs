@@ -6,12 +6,13 @@ use std::{
 };
 
 use super::*;
+use crate::hash::Argon2Params;
 
 const ADA: ClientKey = ClientKey(1);
 const BOB: ClientKey = ClientKey(2);
 
 fn config() -> PoolConfig {
-    PoolConfig::default().params(Argon2Params::dangerously_weak(32, 1, 1).unwrap()).threads(1)
+    PoolConfig::default().scheme(Argon2Params::dangerously_weak(32, 1, 1).unwrap()).threads(1)
 }
 
 fn pool(config: PoolConfig) -> HashPool {
@@ -78,7 +79,7 @@ async fn hash_is_verified() {
     assert_eq!(right, Verification::Match { rehash: false });
     let wrong = pool.verify(ADA, &password("Pass"), &phc).await.unwrap();
     assert_eq!(wrong, Verification::Mismatch);
-    let unknown = pool.verify(ADA, &password("pass"), &pool.params().decoy()).await.unwrap();
+    let unknown = pool.verify(ADA, &password("pass"), &pool.scheme().decoy()).await.unwrap();
     assert_eq!(unknown, Verification::Mismatch);
     assert!(matches!(pool.verify(ADA, &password("pass"), "corrupt").await, Err(HashError::Corrupt)));
 }

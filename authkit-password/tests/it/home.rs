@@ -1,6 +1,9 @@
 //! The least application that passwords can live in, with everything that the tests ask of it.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use async_trait::async_trait;
 use authkit_core::{
@@ -37,7 +40,7 @@ impl World {
             .keys(KeyRing::new([std::array::from_fn(|at| at as u8 * 7)]).unwrap())
             .store(store.clone())
             .clock(TestClock::default())
-            .rng(SeededRng::new(1))
+            .rng(SeededRng::new(WORLDS.fetch_add(1, Ordering::Relaxed)))
             .plugin(NoSessions::default())
             .plugin(Home)
             .plugin(passwords)
@@ -86,10 +89,32 @@ impl World {
         let cx = self.cx();
         let mut principal = Principal::new(&cx, PrincipalKind::Human);
         principal.status = status;
-        let mut batch = Batch::new(&cx);
-        batch.add_principal(&cx, &principal);
+        self.insert(&cx, name, principal, |_, _| {}).await
+    }
+
+    /// Adds somebody, and whatever else belongs to the commit.
+    pub(crate) async fn arrange(
+        &self,
+        name: &str,
+        also: impl FnOnce(&RequestContext, &Principal, &mut Batch),
+    ) -> Principal {
+        let cx = self.cx();
+        let principal = Principal::new(&cx, PrincipalKind::Human);
+        self.insert(&cx, name, principal, |principal, batch| also(&cx, principal, batch)).await
+    }
+
+    async fn insert(
+        &self,
+        cx: &RequestContext,
+        name: &str,
+        principal: Principal,
+        also: impl FnOnce(&Principal, &mut Batch),
+    ) -> Principal {
+        let mut batch = Batch::new(cx);
+        batch.add_principal(cx, &principal);
+        also(&principal, &mut batch);
         let names = self.auth.capability::<Names>().unwrap();
-        names.insert(&cx, &principal, &[cx.identifier(name).unwrap()], &mut batch).unwrap();
+        names.insert(cx, &principal, &[cx.identifier(name).unwrap()], &mut batch).unwrap();
         cx.commit(Arranged, batch).await.unwrap();
         principal
     }
@@ -134,6 +159,9 @@ pub(crate) fn code<T: std::fmt::Debug>(outcome: Result<T, AuthError>) -> &'stati
 pub(crate) fn told(error: &AuthError) -> Vec<(&str, &str)> {
     error.fields().iter().map(|field| (field.field, field.message.as_str())).collect()
 }
+
+/// Two worlds over one store must not draw the same ids.
+static WORLDS: AtomicU64 = AtomicU64::new(1);
 
 const SCOPE: Scope = Scope::Tenant(TenantId::DEFAULT);
 const HASH: usize = 2;

@@ -6,6 +6,8 @@ mod admin;
 mod build;
 mod change;
 mod home;
+mod moving_in;
 mod sign_in;
 mod sign_up;
+mod strength;
 mod suite;

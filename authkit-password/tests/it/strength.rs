@@ -1,0 +1,98 @@
+use authkit_core::{Access, AuthError, Call};
+use authkit_store_memory::MemoryStore;
+use serde_json::{Value as JsonValue, json};
+
+use crate::home::{PASSWORD, World, cheap, code};
+
+async fn world() -> World {
+    World::over(MemoryStore::new(), cheap().strength_meter()).await
+}
+
+async fn asked(world: &World, input: JsonValue) -> Result<JsonValue, AuthError> {
+    let operation = world.auth.operations().iter().find(|o| o.path == "/auth/password/strength").unwrap();
+    assert_eq!(operation.access, Access::Public);
+    let reply = operation.call(Call { cx: world.cx(), session: None, input, path: Vec::new() }).await?;
+    assert_eq!((reply.status, reply.fresh_for), (200, None));
+    Ok(reply.body.unwrap())
+}
+
+fn rules(body: &JsonValue) -> Vec<&str> {
+    body["refused_by"].as_array().unwrap().iter().map(|rule| rule["rule"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn nothing_is_offered_unless_it_was_asked_for() {
+    let world = World::new().await;
+    assert!(!world.auth.operations().iter().any(|operation| operation.path == "/auth/password/strength"));
+}
+
+#[tokio::test]
+async fn input_is_bounded() {
+    let world = world().await;
+    for input in [
+        json!({}),
+        json!({ "password": 5 }),
+        json!({ "password": PASSWORD, "context": vec!["word"; 9] }),
+        json!({ "password": PASSWORD, "context": ["x".repeat(256)] }),
+    ] {
+        assert_eq!(code(asked(&world, input).await), "core.invalid_input");
+    }
+    let body = asked(&world, json!({ "password": "x".repeat(4097) })).await.unwrap();
+    assert_eq!((&body["accepted"], rules(&body)), (&json!(false), vec!["long"]));
+    assert_eq!(body["feedback"], json!(["Too long: at most 4096 bytes."]));
+}
+
+#[tokio::test]
+async fn longest_and_strangest_passwords_are_judged() {
+    let world = world().await;
+    for password in ["a".repeat(4096), "é🔑".repeat(600), "\0\u{fffd}\u{202e}".repeat(9), "()[]{}\\^$.|?*+".repeat(20)] {
+        let body = asked(&world, json!({ "password": password, "context": ["", "\\", "("] })).await.unwrap();
+        assert!(body["score"].as_u64().unwrap() <= 4, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn answer_does_not_repeat_the_password_and_is_not_kept() {
+    let world = world().await;
+    let before = world.store.calls();
+    for password in [PASSWORD, "zanzibar", "Tr0ub4dour&3"] {
+        let body = asked(&world, json!({ "password": password, "context": ["ada@example.com"] })).await.unwrap();
+        assert!(!body.to_string().contains(password), "{body}");
+    }
+    assert_eq!(world.store.calls(), before, "nothing is stored, and nothing is read");
+}
+
+#[tokio::test]
+async fn common_short_password_is_told_so_first() {
+    let body = asked(&world().await, json!({ "password": "password1" })).await.unwrap();
+    assert_eq!((&body["score"], &body["accepted"]), (&json!(0), &json!(false)));
+    assert_eq!(rules(&body), ["short", "common"]);
+    let feedback: Vec<_> = body["feedback"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
+    assert_eq!(feedback[..2], ["Add length: at least 15 characters.", "Too common."]);
+    assert!(feedback.len() > 2, "zxcvbn has something to say: {feedback:?}");
+}
+
+#[tokio::test]
+async fn good_password_is_accepted_without_advice() {
+    let body = asked(&world().await, json!({ "password": PASSWORD })).await.unwrap();
+    assert_eq!(body, json!({ "score": 4, "accepted": true, "refused_by": [], "feedback": [] }));
+}
+
+#[tokio::test]
+async fn what_the_form_holds_weakens_a_password() {
+    let world = world().await;
+    let password = "ada.lovelace.1815";
+    let alone = asked(&world, json!({ "password": password })).await.unwrap();
+    let beside = asked(&world, json!({ "password": password, "context": ["ada.lovelace@example.com"] })).await.unwrap();
+    assert_eq!((rules(&alone), rules(&beside)), (vec![], vec!["contextual"]));
+    assert!(beside["score"].as_u64() <= alone["score"].as_u64());
+}
+
+#[tokio::test]
+async fn score_has_no_part_in_what_the_policy_says() {
+    let world = world().await;
+    let password = "december december winter";
+    let body = asked(&world, json!({ "password": password })).await.unwrap();
+    let signed_up = world.sign_up("ada", password).await;
+    assert_eq!(body["accepted"], json!(signed_up.is_ok()), "{body}");
+}
