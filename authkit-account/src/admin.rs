@@ -9,7 +9,7 @@ use crate::{
     error::codes,
     event::{AccountCreated, AccountDeleted, AccountDisabled, AccountEnabled, AccountPurged, AccountRestored},
     invitation::Invitations,
-    user_store::{IdentifierSummary, Identifiers},
+    user_store::{IdentifierSummary, Identifiers, NewIdentifier},
 };
 
 /// What an application does with accounts on its own authority; `auth.capability::<AccountAdmin>()` returns it.
@@ -38,9 +38,9 @@ impl AccountAdmin {
         let principal = Principal::new(cx, kind);
         let mut batch = Batch::new(cx);
         batch.add_principal(cx, &principal);
-        for (position, typed) in identifiers.iter().enumerate() {
-            self.identifiers.add(cx, &principal, position, &identifier(cx, typed)?, typed, &mut batch);
-        }
+        let new = |typed: &&str| Ok(NewIdentifier::claimed(identifier(cx, typed)?, (*typed).to_owned()));
+        let identifiers = identifiers.iter().map(new).collect::<Result<Vec<_>, AuthError>>()?;
+        self.identifiers.add(cx, &principal, &identifiers, &mut batch);
         match cx.commit(AccountCreated { principal: principal.id, principal_kind: kind }, batch).await {
             Ok(_) => Ok(principal),
             Err(error) if *error.code() == core_codes::CONFLICT => {

@@ -28,6 +28,27 @@ pub(crate) struct IdentifierRow {
     pub(crate) created_at: Timestamp,
 }
 
+id_type! {
+    /// One account that was taken over.
+    pub(crate) struct ImportId;
+}
+
+/// What another system called an account.
+#[derive(Debug, Entity)]
+#[entity(
+    table = "auth_imports",
+    durable,
+    unique(by_source: source_id),
+    unique(by_principal: principal_id),
+    references(principal_id -> auth_principals)
+)]
+pub(crate) struct ImportRow {
+    pub(crate) id: ImportId,
+    pub(crate) source_id: String,
+    pub(crate) principal_id: PrincipalId,
+    pub(crate) imported_at: Timestamp,
+}
+
 /// An invitation that waits to be used.
 #[derive(Debug, Entity)]
 #[entity(table = "auth_invitations", durable, expires(expires_at))]

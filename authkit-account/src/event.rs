@@ -1,4 +1,4 @@
-use authkit_core::{About, Act, AuditEvent, Outcome, PrincipalId, PrincipalKind};
+use authkit_core::{About, Act, AuditEvent, MethodId, Outcome, PrincipalId, PrincipalKind};
 use serde::Serialize;
 
 use crate::invitation::InvitationId;
@@ -58,6 +58,28 @@ impl AuditEvent for AccountCreated {
     }
 }
 
+/// An account of another system was taken over.
+#[derive(Debug, Serialize)]
+#[non_exhaustive]
+pub struct AccountImported {
+    /// Whose account.
+    #[serde(skip)]
+    pub principal: PrincipalId,
+    /// What it is.
+    pub principal_kind: PrincipalKind,
+    /// The methods whose credentials came along.
+    pub credentials: Vec<MethodId>,
+}
+
+impl AuditEvent for AccountImported {
+    const KIND: &'static str = "account_imported";
+    const ACT: Act = Act::Grants;
+
+    fn about(&self) -> About {
+        About::new(Outcome::Success).principal(self.principal)
+    }
+}
+
 /// An invitation was made.
 #[derive(Debug, Serialize)]
 #[non_exhaustive]
@@ -103,6 +125,7 @@ mod tests {
         assert_eq!(AccountPurged::ACT, Act::Withdraws);
         assert_eq!(AccountCreated::ACT, Act::Grants);
         assert_eq!(AccountEnabled::ACT, Act::Grants);
+        assert_eq!(AccountImported::ACT, Act::Grants);
         assert_eq!(AccountRestored::ACT, Act::Grants);
         assert_eq!(InvitationCreated::ACT, Act::Grants);
     }

@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 mod admin;
+mod commands;
 mod config;
 mod email;
 mod entity;
 mod error;
 mod event;
+mod import;
 mod invitation;
 mod me;
 mod plugin;
@@ -18,9 +20,10 @@ pub use crate::{
     config::{AccountConfig, Disclosure, SignUpPolicy},
     error::codes,
     event::{
-        AccountCreated, AccountDeleted, AccountDisabled, AccountEnabled, AccountPurged, AccountRestored,
-        InvitationCreated, InvitationRedeemed,
+        AccountCreated, AccountDeleted, AccountDisabled, AccountEnabled, AccountImported, AccountPurged,
+        AccountRestored, InvitationCreated, InvitationRedeemed,
     },
+    import::{AccountImport, ImportRun, ImportTotals, RefusedRow},
     invitation::InvitationId,
     plugin::Accounts,
     user_store::IdentifierSummary,

@@ -4,14 +4,16 @@ use authkit_core::{Manifest, Plugin, Problem, Registrar};
 
 use crate::{
     admin::AccountAdmin,
+    commands,
     config::{AccountConfig, Disclosure, SignUpPolicy},
     email::Email,
-    entity::{IdentifierRow, InvitationRow},
+    entity::{IdentifierRow, ImportRow, InvitationRow},
     error::codes,
     event::{
-        AccountCreated, AccountDeleted, AccountDisabled, AccountEnabled, AccountPurged, AccountRestored,
-        InvitationCreated, InvitationRedeemed,
+        AccountCreated, AccountDeleted, AccountDisabled, AccountEnabled, AccountImported, AccountPurged,
+        AccountRestored, InvitationCreated, InvitationRedeemed,
     },
+    import::AccountImport,
     invitation::Invitations,
     me,
     purge::Purge,
@@ -53,10 +55,12 @@ impl Plugin for Accounts {
         let manifest = Manifest::new("account", env!("CARGO_PKG_VERSION"))
             .creates::<IdentifierRow>()
             .creates::<InvitationRow>()
+            .creates::<ImportRow>()
             .event::<AccountCreated>()
             .event::<AccountDeleted>()
             .event::<AccountDisabled>()
             .event::<AccountEnabled>()
+            .event::<AccountImported>()
             .event::<AccountPurged>()
             .event::<AccountRestored>()
             .event::<InvitationCreated>()
@@ -83,7 +87,11 @@ impl Plugin for Accounts {
         registrar.identifier_kind(Arc::new(Email));
         registrar.user_store(identifiers.clone());
         registrar.operation(sign_up::operation(sign_ups));
-        registrar.operation(me::operation(identifiers, principals));
+        registrar.operation(me::operation(identifiers.clone(), principals));
+        commands::all(&admin).into_iter().for_each(|command| registrar.command(command));
+        let import = Arc::new(AccountImport { identifiers: identifiers.clone(), rows: registrar.collection()? });
+        registrar.command(commands::import(import.clone()));
+        registrar.provide(import);
         registrar.job("account.purge", PURGE_EVERY, Arc::new(Purge(admin.clone())));
         registrar.provide(admin);
         Ok(())
@@ -113,9 +121,9 @@ mod tests {
         assert_eq!(manifest.id, "account");
         assert_eq!(
             manifest.entities.iter().map(|def| def.table).collect::<Vec<_>>(),
-            ["auth_identifiers", "auth_invitations"]
+            ["auth_identifiers", "auth_invitations", "auth_imports"]
         );
         assert_eq!(manifest.errors.len(), codes::ALL.len());
-        assert_eq!(manifest.events.len(), 8);
+        assert_eq!(manifest.events.len(), 9);
     }
 }

@@ -30,27 +30,27 @@ impl Identifiers {
         Self { rows, lookup }
     }
 
-    /// Adds an identifier as somebody typed it; the first one is primary.
+    /// Adds the identifiers of a new principal; the first one is primary.
     pub(crate) fn add(
         &self,
         cx: &RequestContext,
         principal: &Principal,
-        position: usize,
-        identifier: &Identifier,
-        typed: &str,
+        identifiers: &[NewIdentifier],
         batch: &mut Batch,
     ) {
-        let row = IdentifierRow {
-            id: cx.new_id(),
-            principal_id: principal.id,
-            kind: identifier.kind.to_owned(),
-            canonical: identifier.canonical.clone(),
-            display: typed.trim().to_owned(),
-            verified_at: None,
-            is_primary: position == 0,
-            created_at: cx.now(),
-        };
-        batch.insert(&self.rows, row).or(&codes::CONFLICT);
+        for (position, NewIdentifier { identifier, typed, verified_at }) in identifiers.iter().enumerate() {
+            let row = IdentifierRow {
+                id: cx.new_id(),
+                principal_id: principal.id,
+                kind: identifier.kind.to_owned(),
+                canonical: identifier.canonical.clone(),
+                display: typed.trim().to_owned(),
+                verified_at: *verified_at,
+                is_primary: position == 0,
+                created_at: cx.now(),
+            };
+            batch.insert(&self.rows, row).or(&codes::CONFLICT);
+        }
     }
 
     /// The identifiers of a principal, oldest first.
@@ -62,6 +62,21 @@ impl Identifiers {
         let scan = Scan::of(IdentifierRow::by_principal, (principal,)).limit(MOST);
         let page = self.rows.query(cx, scan).await?;
         Ok(page.items.into_iter().map(IdentifierSummary::from).collect())
+    }
+}
+
+/// An identifier that a new principal is found by.
+pub(crate) struct NewIdentifier {
+    pub(crate) identifier: Identifier,
+    /// As somebody typed it.
+    pub(crate) typed: String,
+    pub(crate) verified_at: Option<Timestamp>,
+}
+
+impl NewIdentifier {
+    /// One that nobody has shown to be theirs.
+    pub(crate) const fn claimed(identifier: Identifier, typed: String) -> Self {
+        Self { identifier, typed, verified_at: None }
     }
 }
 
@@ -83,9 +98,9 @@ impl UserStore for Identifiers {
         identifiers: &[Identifier],
         batch: &mut Batch,
     ) -> Result<(), AuthError> {
-        for (position, identifier) in identifiers.iter().enumerate() {
-            self.add(cx, principal, position, identifier, &identifier.canonical, batch);
-        }
+        let new = |identifier: &Identifier| NewIdentifier::claimed(identifier.clone(), identifier.canonical.clone());
+        let identifiers: Vec<NewIdentifier> = identifiers.iter().map(new).collect();
+        self.add(cx, principal, &identifiers, batch);
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod admin;
+mod commands;
 mod config;
 mod device;
 mod entity;

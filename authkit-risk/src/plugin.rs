@@ -4,6 +4,7 @@ use authkit_core::{Manifest, Plugin, Problem, Registrar};
 
 use crate::{
     admin::LockoutAdmin,
+    commands,
     config::{Limit, Lockout, ThrottleConfig},
     device::Devices,
     entity::LockRow,
@@ -68,7 +69,9 @@ impl Plugin for Throttle {
         let rows = registrar.collection::<LockRow>()?;
         registrar.stage(Arc::new(ClientLimit { limit: config.per_client, keys: counters }));
         registrar.stage(Arc::new(Lockouts { plan: plan.clone(), devices, rows: rows.clone() }));
-        registrar.provide(Arc::new(LockoutAdmin { rows, plan }));
+        let admin = Arc::new(LockoutAdmin { rows, plan });
+        registrar.command(commands::unlock(admin.clone()));
+        registrar.provide(admin);
         Ok(())
     }
 }

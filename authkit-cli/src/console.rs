@@ -1,0 +1,154 @@
+//! The terminal or pipe that the program was started from.
+
+use std::{
+    io::{self, IsTerminal as _, Read as _, Write as _},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use authkit_core::{AuthManager, BoxError, Client, Command, Console, PrincipalId, RequestContext, Shows, TenantId};
+use serde_json::Value as JsonValue;
+
+use crate::{
+    escape,
+    table::{self, Table},
+};
+
+/// The most bytes that are read at a time.
+const PIECE: u64 = 64 * 1024;
+
+/// In whose name a command runs.
+#[derive(Clone, Copy)]
+pub(crate) struct Operator {
+    pub(crate) tenant: TenantId,
+    pub(crate) actor: Option<PrincipalId>,
+}
+
+/// How values are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// One JSON value a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+pub(crate) struct Terminal {
+    auth: AuthManager,
+    operator: Operator,
+    form: Form,
+    command: Command,
+    screen: Mutex<Screen>,
+}
+
+struct Screen {
+    table: Table,
+    /// Whether a line of progress stands there.
+    progress: bool,
+    reader: Reader,
+}
+
+/// Whether anybody reads what is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// Not any more, as in `accounts list | head`.
+    Gone,
+    There,
+}
+
+impl Terminal {
+    pub(crate) fn new(auth: &AuthManager, operator: Operator, form: Form, command: &Command) -> Self {
+        let screen = Screen { table: Table::of(command), progress: false, reader: Reader::There };
+        Self { auth: auth.clone(), operator, form, command: command.clone(), screen: Mutex::new(screen) }
+    }
+
+    /// Writes what is left. That nobody reads it is no error.
+    pub(crate) fn finish(&self) -> io::Result<Reader> {
+        let mut screen = self.screen();
+        screen.clear_progress();
+        if self.form == Form::Text && self.command.shows == Shows::Many && screen.table.is_empty() {
+            eprintln!("There are none.");
+        }
+        let rest = screen.table.flush();
+        match screen.write(&rest) {
+            Err(error) if screen.reader == Reader::There => Err(error),
+            _ => Ok(screen.reader),
+        }
+    }
+
+    fn screen(&self) -> MutexGuard<'_, Screen> {
+        self.screen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Screen {
+    fn write(&mut self, text: &str) -> io::Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        self.clear_progress();
+        let mut out = io::stdout().lock();
+        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        if matches!(&written, Err(error) if error.kind() == io::ErrorKind::BrokenPipe) {
+            self.reader = Reader::Gone;
+        }
+        written
+    }
+
+    fn clear_progress(&mut self) {
+        if std::mem::take(&mut self.progress) {
+            eprint!("\r\x1b[K");
+        }
+    }
+}
+
+#[async_trait]
+impl Console for Terminal {
+    fn cx(&self) -> RequestContext {
+        let client = Client::default().user_agent(concat!("authkit-cli/", env!("CARGO_PKG_VERSION")));
+        let cx = self.auth.request_to(self.operator.tenant, client);
+        match self.operator.actor {
+            Some(actor) => cx.acting(actor),
+            None => cx,
+        }
+    }
+
+    async fn show(&self, value: JsonValue) -> Result<(), BoxError> {
+        let mut screen = self.screen();
+        let text = match (self.form, self.command.shows) {
+            (Form::Json, _) => format!("{}\n", escape::json(&value)),
+            (Form::Text, Shows::One) => table::block(&self.command, &value),
+            (Form::Text, Shows::Many) => screen.table.push(&value),
+        };
+        Ok(screen.write(&text)?)
+    }
+
+    async fn read(&self) -> Result<Vec<u8>, BoxError> {
+        let source = io::stdin().lock();
+        if source.is_terminal() {
+            return Err("nothing is handed in; send a file to standard input, as in `… < users.jsonl`".into());
+        }
+        let mut piece = Vec::new();
+        source.take(PIECE).read_to_end(&mut piece)?;
+        Ok(piece)
+    }
+
+    fn progress(&self, done: u64, of: Option<u64>) {
+        // What is shown on the same terminal is progress enough.
+        if !io::stderr().is_terminal() || (self.command.shows == Shows::Many && io::stdout().is_terminal()) {
+            return;
+        }
+        let of = of.map(|of| format!(" of {of}")).unwrap_or_default();
+        eprint!("\r\x1b[K{done}{of} ");
+        self.screen().progress = true;
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a command that follows something waits for it")]
+    async fn sleep(&self, span: Duration) {
+        let text = self.screen().table.flush();
+        if self.screen().write(&text).is_ok() {
+            tokio::time::sleep(span).await;
+        }
+    }
+}
