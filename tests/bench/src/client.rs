@@ -56,9 +56,9 @@ fn complete(answer: &[u8]) -> Result<Option<u16>> {
     Ok((body.len() >= length).then_some(status.parse()?))
 }
 
-/// `GET` of a path, as a browser that has cookies sends it.
-pub(crate) fn get(path: &str, cookie: &str) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\nhost: localhost:3000\r\n{BROWSER}cookie: {cookie}\r\n\r\n").into_bytes()
+/// `GET` of a path, as a browser sends it that shows this header.
+pub(crate) fn get(path: &str, credential: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nhost: localhost:3000\r\n{BROWSER}{credential}\r\n\r\n").into_bytes()
 }
 
 /// `POST` of a JSON body.

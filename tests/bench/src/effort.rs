@@ -26,7 +26,7 @@ impl Effort {
 
     /// Requests to `/me` of one variant in one round.
     pub(crate) const fn me_requests(self) -> usize {
-        self.pick(20_000, 2_000)
+        self.pick(10_000, 1_000)
     }
 
     /// Rounds of the storm; each starts fresh processes.
@@ -43,9 +43,29 @@ impl Effort {
         self.pick(101, 11)
     }
 
+    /// Rounds of calls in one process, on a database.
+    pub(crate) const fn layer_rounds(self) -> usize {
+        self.pick(15, 3)
+    }
+
+    /// Rounds of a bare verification and of one with everything around it.
+    pub(crate) const fn jwt_rounds(self) -> usize {
+        self.pick(201, 21)
+    }
+
     /// Sign-ins of which the processor time is taken.
     pub(crate) const fn sign_ins(self) -> usize {
-        self.pick(4_000, 200)
+        self.pick(2_000, 200)
+    }
+
+    /// Refreshes of which the processor time is taken.
+    pub(crate) const fn refreshes(self) -> usize {
+        self.pick(2_000, 200)
+    }
+
+    /// Pairs of a commit of authkit's and one by hand.
+    pub(crate) const fn commits(self) -> usize {
+        self.pick(400, 40)
     }
 
     /// Pairs of a known and an unknown account.

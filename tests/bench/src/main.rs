@@ -9,12 +9,14 @@
 )]
 
 mod apps;
+mod backend;
 mod child;
 mod client;
 mod effort;
 mod machine;
 mod measure;
 mod probe;
+mod proxy;
 mod report;
 mod serve;
 mod stats;

@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
-use crate::apps::{self, Backend, Hashing};
+use crate::{
+    apps::{self, Hashing, Pooling},
+    backend::Backend,
+};
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,8 +18,10 @@ pub(crate) enum Variant {
     /// axum alone, with a fixed answer.
     Bare,
     /// The same work by hand.
-    ByHand(Backend),
+    ByHand(Backend, Pooling),
     Authkit(Backend),
+    /// With signed tokens in place of opaque ones.
+    AuthkitJwt,
     AxumLogin(Backend),
     /// authkit with the default cost of a hash.
     Storm(Backend),
@@ -25,27 +30,43 @@ pub(crate) enum Variant {
 }
 
 impl Variant {
-    const ALL: [Self; 11] = [
-        Self::Bare,
-        Self::ByHand(Backend::Memory),
-        Self::ByHand(Backend::Sqlite),
-        Self::Authkit(Backend::Memory),
-        Self::Authkit(Backend::Sqlite),
-        Self::AxumLogin(Backend::Memory),
-        Self::AxumLogin(Backend::Sqlite),
-        Self::Storm(Backend::Memory),
-        Self::Storm(Backend::Sqlite),
-        Self::StormByHand(Hashing::Unbounded),
-        Self::StormByHand(Hashing::Semaphore),
-    ];
+    fn all() -> impl Iterator<Item = Self> {
+        let on_each = Backend::ALL.into_iter().flat_map(|backend| {
+            [
+                Self::ByHand(backend, Pooling::Driver),
+                Self::ByHand(backend, Pooling::Own),
+                Self::Authkit(backend),
+                Self::AxumLogin(backend),
+                Self::Storm(backend),
+            ]
+        });
+        let storms = [Hashing::Unbounded, Hashing::Semaphore].map(Self::StormByHand);
+        [Self::Bare, Self::AuthkitJwt].into_iter().chain(on_each).chain(storms)
+    }
+}
+
+impl Variant {
+    /// What authkit is compared with on a database.
+    pub(crate) fn others(backend: Backend) -> Vec<Self> {
+        let mut others = vec![Self::ByHand(backend, Pooling::Driver)];
+        if matches!(backend, Backend::Postgres | Backend::MariaDb) {
+            others.push(Self::ByHand(backend, Pooling::Own));
+        }
+        if backend != Backend::MariaDb {
+            others.push(Self::AxumLogin(backend));
+        }
+        others
+    }
 }
 
 impl fmt::Display for Variant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bare => f.write_str("bare"),
-            Self::ByHand(backend) => write!(f, "by-hand-{backend}"),
+            Self::ByHand(backend, Pooling::Driver) => write!(f, "by-hand-{backend}"),
+            Self::ByHand(backend, Pooling::Own) => write!(f, "by-hand-own-{backend}"),
             Self::Authkit(backend) => write!(f, "authkit-{backend}"),
+            Self::AuthkitJwt => f.write_str("authkit-jwt"),
             Self::AxumLogin(backend) => write!(f, "axum-login-{backend}"),
             Self::Storm(backend) => write!(f, "storm-{backend}"),
             Self::StormByHand(Hashing::Unbounded) => f.write_str("storm-unbounded"),
@@ -58,7 +79,7 @@ impl FromStr for Variant {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let named = Self::ALL.into_iter().find(|variant| variant.to_string() == text);
+        let named = Self::all().find(|variant| variant.to_string() == text);
         named.with_context(|| format!("there is no application {text}"))
     }
 }
@@ -67,8 +88,8 @@ impl FromStr for Variant {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Hello {
     pub(crate) port: u16,
-    /// `Cookie` headers of people who have signed in.
-    pub(crate) cookies: Vec<String>,
+    /// Headers by which people who have signed in are known.
+    pub(crate) credentials: Vec<String>,
     /// Resident memory before anybody signed up.
     pub(crate) idle_kib: u64,
 }
@@ -80,7 +101,7 @@ pub(crate) fn run(variant: Variant) -> Result<()> {
         let application = apps::build(variant).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
-        let hello = Hello { port, cookies: application.cookies, idle_kib: application.idle_kib };
+        let hello = Hello { port, credentials: application.credentials, idle_kib: application.idle_kib };
         println!("{}", serde_json::to_string(&hello)?);
         let service = application.router.into_make_service_with_connect_info::<SocketAddr>();
         Ok(axum::serve(listener, service).await?)

@@ -5,13 +5,17 @@
 mod browser;
 mod demand;
 pub mod guides;
+mod log;
+mod place;
 pub mod proofs;
 mod world;
 
 pub use crate::{
     browser::{Answer, Browser, change},
     demand::Demand,
-    world::{Backend, World, WorldBuilder, keys},
+    log::Log,
+    place::{Backend, Place},
+    world::{World, WorldBuilder, keys},
 };
 
 /// A password that the policy accepts.
@@ -31,8 +35,24 @@ macro_rules! on_each_store {
 
             $(#[$meta])*
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn mariadb() {
+                if $crate::Backend::MariaDb.is_here() {
+                    body($crate::Backend::MariaDb).await;
+                }
+            }
+
+            $(#[$meta])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn memory() {
                 body($crate::Backend::Memory).await;
+            }
+
+            $(#[$meta])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                if $crate::Backend::Postgres.is_here() {
+                    body($crate::Backend::Postgres).await;
+                }
             }
 
             $(#[$meta])*

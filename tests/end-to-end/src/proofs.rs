@@ -207,20 +207,20 @@
 //!
 //! ```
 //! # use authkit_core::*; use end_to_end::proofs::*;
-//! fn sign(strategy: &dyn TokenStrategy, new: &NewSession, receipt: Receipt<Issue>) {
-//!     strategy.mint(new, &receipt).ok();
+//! async fn sign(cx: &RequestContext, strategy: &dyn TokenStrategy, new: &NewSession, receipt: Receipt<Issue>) {
+//!     strategy.mint(cx, new, &receipt).await.ok();
 //! }
 //! ```
 //! ```compile_fail,E0308
 //! # use authkit_core::*; use end_to_end::proofs::*;
-//! fn sign(strategy: &dyn TokenStrategy, new: &NewSession, receipt: Receipt<Noted>) {
-//!     strategy.mint(new, &receipt).ok();
+//! async fn sign(cx: &RequestContext, strategy: &dyn TokenStrategy, new: &NewSession, receipt: Receipt<Noted>) {
+//!     strategy.mint(cx, new, &receipt).await.ok();
 //! }
 //! ```
 //! ```compile_fail,E0624
 //! # use authkit_core::*; use end_to_end::proofs::*;
-//! fn sign(strategy: &dyn TokenStrategy, new: &NewSession, receipt: Receipt<Noted>) {
-//!     strategy.mint(new, &receipt.retype()).ok();
+//! async fn sign(cx: &RequestContext, strategy: &dyn TokenStrategy, new: &NewSession, receipt: Receipt<Noted>) {
+//!     strategy.mint(cx, new, &receipt.retype()).await.ok();
 //! }
 //! ```
 //!
@@ -361,14 +361,14 @@
 //! ```
 //! ```compile_fail,E0423
 //! # use authkit_core::*; use end_to_end::proofs::*;
-//! async fn ask(cx: &RequestContext, session: &Session, stored: StoredSession) {
-//!     cx.step_up(&Session(stored), "notes.burn").await.ok();
+//! async fn ask(cx: &RequestContext, session: &Session, shown: Shown) {
+//!     cx.step_up(&Session(shown), "notes.burn").await.ok();
 //! }
 //! ```
 //! ```compile_fail,E0624
 //! # use authkit_core::*; use end_to_end::proofs::*;
-//! async fn ask(cx: &RequestContext, session: &Session, stored: StoredSession) {
-//!     cx.step_up(&Session::shown(stored), "notes.burn").await.ok();
+//! async fn ask(cx: &RequestContext, session: &Session, shown: Shown) {
+//!     cx.step_up(&Session::shown(shown), "notes.burn").await.ok();
 //! }
 //! ```
 //!

@@ -16,24 +16,11 @@ use authkit_core::{
 use authkit_password::Passwords;
 use authkit_risk::Throttle;
 use authkit_session::Sessions;
-use authkit_store_memory::MemoryStore;
-use authkit_store_sqlx::SqlxStore;
 use authkit_testkit::{Faulty, Mailbox, SeededRng, TestClock, TestSignIn};
 use axum::Router;
 use serde_json::{Value as JsonValue, json};
-use tempfile::TempDir;
 
-use crate::{Browser, PASSWORD};
-
-/// Which store is under the application.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "tests name them all")]
-pub enum Backend {
-    /// In memory.
-    Memory,
-    /// SQLite, in a file.
-    Sqlite,
-}
+use crate::{Backend, Browser, PASSWORD, Place};
 
 /// A running application.
 #[derive(Debug)]
@@ -50,7 +37,8 @@ pub struct World {
     pub(crate) router: Router,
     rng: SeededRng,
     clients: AtomicU32,
-    directory: Option<TempDir>,
+    /// The last field: it is removed when nothing is connected to it any more.
+    place: Option<Place>,
 }
 
 /// Chooses what differs from the usual application.
@@ -64,8 +52,18 @@ pub struct WorldBuilder {
     throttle: Option<Throttle>,
     routes: Router,
     passwords: Passwords,
-    crashed: Option<World>,
+    opaque: Option<Sessions>,
+    around: Option<Around>,
     events: Manifest,
+}
+
+/// What outlives one process of the application.
+#[derive(Clone, Debug)]
+struct Around {
+    clock: TestClock,
+    mailbox: Mailbox,
+    rng: SeededRng,
+    place: Option<Place>,
 }
 
 /// The events that a test records by itself.
@@ -108,7 +106,8 @@ impl World {
             throttle: None,
             routes: Router::new(),
             passwords: Passwords::default().dangerously_weak_hashing(),
-            crashed: None,
+            opaque: Some(Sessions::opaque()),
+            around: None,
             events: Manifest::new("tests", "0.1.0"),
         }
     }
@@ -218,10 +217,36 @@ impl World {
             .collect()
     }
 
+    /// Everything that the store holds in the default tenant, and a file also what it held.
+    ///
+    /// # Panics
+    ///
+    /// If the store cannot be read.
+    pub async fn everything(&self) -> String {
+        let mut text = String::new();
+        for def in self.auth.entities() {
+            for row in self.rows(def.table, "id").await {
+                text += &row.to_string();
+            }
+        }
+        if let Some(file) = self.place.as_ref().and_then(Place::file) {
+            for suffix in ["", "-wal"] {
+                let bytes = std::fs::read(format!("{}{suffix}", file.display())).unwrap_or_default();
+                text += &String::from_utf8_lossy(&bytes);
+            }
+        }
+        text
+    }
+
     /// The database file, if there is one.
     #[must_use]
     pub fn database(&self) -> Option<PathBuf> {
-        self.directory.as_ref().map(|directory| directory.path().join("test.db"))
+        self.place.as_ref().and_then(Place::file)
+    }
+
+    fn around(&self) -> Around {
+        let Self { clock, mailbox, rng, place, .. } = self;
+        Around { clock: clock.clone(), mailbox: mailbox.clone(), rng: rng.clone(), place: place.clone() }
     }
 }
 
@@ -286,10 +311,22 @@ impl WorldBuilder {
         self
     }
 
+    /// Replaces the opaque sessions; `plugin` is the whole of it.
+    pub fn sessions(mut self, plugin: impl Plugin) -> Self {
+        self.opaque = None;
+        self.plugin(plugin)
+    }
+
     /// Starts again after a crash: everything is built anew over the store, the time and the mailbox of that world.
     pub fn after(mut self, crashed: World) -> Self {
         self.store = Some(crashed.store.clone());
-        self.crashed = Some(crashed);
+        self.around = Some(crashed.around());
+        self
+    }
+
+    /// Starts another node beside that one: on the same database, with connections of its own, at the same time.
+    pub fn beside(mut self, node: &World) -> Self {
+        self.around = Some(node.around());
         self
     }
 
@@ -299,23 +336,23 @@ impl WorldBuilder {
     ///
     /// If it cannot be built.
     pub async fn build(self) -> World {
-        let (store, directory) = match (self.store, self.backend) {
-            (Some(store), _) => (store, None),
-            (None, Backend::Memory) => (Faulty::over(Arc::new(MemoryStore::new()) as Arc<dyn Store>), None),
-            (None, Backend::Sqlite) => {
-                let directory = tempfile::tempdir().expect("a directory");
-                let url = format!("sqlite://{}?mode=rwc", directory.path().join("test.db").display());
-                let store = SqlxStore::connect(&url).await.expect("a database");
-                (Faulty::over(Arc::new(store) as Arc<dyn Store>), Some(directory))
-            }
-        };
-        let (clock, mailbox, rng, directory) = match self.crashed {
-            Some(World { clock, mailbox, rng, directory, .. }) => (clock, mailbox, rng, directory),
+        let around = self.around.unwrap_or_else(|| Around {
+            clock: TestClock::new(Timestamp::from_millis(1_800_000_000_000)),
+            mailbox: Mailbox::new(),
+            rng: SeededRng::new(7),
+            place: None,
+        });
+        let (store, place) = match self.store {
+            Some(store) => (store, around.place),
             None => {
-                let clock = TestClock::new(Timestamp::from_millis(1_800_000_000_000));
-                (clock, Mailbox::new(), SeededRng::new(7), directory)
+                let place = match around.place {
+                    Some(place) => place,
+                    None => Place::new(self.backend).await,
+                };
+                (Faulty::over(place.store().await), Some(place))
             }
         };
+        let Around { clock, mailbox, rng, .. } = around;
         let mut builder = self
             .builder
             .public_url("http://localhost:3000")
@@ -325,9 +362,11 @@ impl WorldBuilder {
             .rng(rng.clone())
             .notifier(mailbox.clone())
             .plugin(Events(self.events))
-            .plugin(Sessions::opaque())
             .plugin(self.passwords)
             .plugin(TestSignIn::default());
+        if let Some(sessions) = self.opaque {
+            builder = builder.plugin(sessions);
+        }
         if let Some(accounts) = self.accounts {
             builder = builder.plugin(accounts);
         }
@@ -337,6 +376,6 @@ impl WorldBuilder {
         let auth = builder.build().expect("a complete setup");
         auth.migrate().await.expect("migrations");
         let router = self.routes.merge(authkit_axum::router(&auth)).layer(authkit_axum::layer(&auth));
-        World { auth, store, clock, mailbox, router, rng, clients: AtomicU32::new(1), directory }
+        World { auth, store, clock, mailbox, router, rng, clients: AtomicU32::new(1), place }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use authkit_account::AccountAdmin;
 use authkit_core::{
     Aal, AuthError, AuthManager, Call, Class, Client, HttpMethod, Id, MethodId, OfferAction, Operation, PrincipalId,
-    Progress, RequestContext, SecretText, Session, SessionChange, Timestamp, codes,
+    Progress, Reply, RequestContext, SecretText, Session, SessionChange, Timestamp, codes,
 };
 use authkit_password::PasswordAdmin;
 use serde_json::{Value as JsonValue, json};
@@ -138,7 +138,7 @@ pub(crate) enum Offers {
 }
 
 /// An error, as a client sees it, and as the log does.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Refusal {
     pub(crate) code: &'static str,
     pub(crate) class: Class,
@@ -244,31 +244,38 @@ async fn answer(auth: &AuthManager, cx: RequestContext, ask: Ask, notes: &Notes)
         (Deed::Enable(id), _) => admin(auth).enable(&cx, id.into()).await.map(|()| Answer::Done),
         (Deed::Delete(id), _) => admin(auth).delete(&cx, id.into()).await.map(|()| Answer::Done),
         (Deed::Restore(id), _) => admin(auth).restore(&cx, id.into()).await.map(|()| Answer::Done),
-        (Deed::SetPassword { principal, new }, _) => set_password(auth, &cx, principal.into(), new).await,
+        (Deed::SetPassword { principal, new }, _) => {
+            set_password(auth, &cx, principal.into(), new).await.map(|()| Answer::Done)
+        }
         (_, None) => unreachable!("a deed with a token has a session here"),
     }
 }
 
-fn admin(auth: &AuthManager) -> Arc<AccountAdmin> {
+pub(crate) fn admin(auth: &AuthManager) -> Arc<AccountAdmin> {
     auth.capability::<AccountAdmin>().expect("authkit-account is there")
 }
 
-async fn set_password(
+pub(crate) async fn set_password(
     auth: &AuthManager,
     cx: &RequestContext,
     id: PrincipalId,
     new: String,
-) -> Result<Answer, AuthError> {
+) -> Result<(), AuthError> {
     let principal = cx.principal(id).await?.ok_or(AuthError::new(&codes::NOT_FOUND))?;
     let new = SecretText::new(new);
     match (auth.capability::<PasswordAdmin>(), auth.capability::<WordAdmin>()) {
-        (Some(passwords), _) => passwords.set(cx, &principal, new).await?,
-        (None, words) => words.expect("one of the two is there").set(cx, &principal, new).await?,
+        (Some(passwords), _) => passwords.set(cx, &principal, new).await,
+        (None, words) => words.expect("one of the two is there").set(cx, &principal, new).await,
     }
-    Ok(Answer::Done)
 }
 
 /// Calls an operation as an edge does.
+pub(crate) async fn reply(auth: &AuthManager, call: Call, method: HttpMethod, path: &str) -> Result<Reply, AuthError> {
+    let wanted = |operation: &&Operation| operation.path == path && operation.method == method;
+    let operation = auth.operations().iter().find(wanted).expect("the operation").clone();
+    operation.call(call).await
+}
+
 async fn call(
     auth: &AuthManager,
     cx: RequestContext,
@@ -278,9 +285,7 @@ async fn call(
     input: JsonValue,
     parts: Vec<(String, String)>,
 ) -> Result<Answer, AuthError> {
-    let wanted = |operation: &&Operation| operation.path == path && operation.method == method;
-    let operation = auth.operations().iter().find(wanted).expect("the operation").clone();
-    let reply = operation.call(Call { cx, session, input, path: parts }).await?;
+    let reply = reply(auth, Call { cx, session, input, path: parts }, method, path).await?;
     let listed = reply.body.as_ref().and_then(|body| body.get("sessions")).and_then(JsonValue::as_array);
     Ok(match (reply.session, listed) {
         (SessionChange::Start(tokens), _) => Answer::Renewed(tokens.access.expose().to_owned()),

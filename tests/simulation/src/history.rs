@@ -1,24 +1,77 @@
 //! Histories: what clients do, in which order, and what goes wrong; drawn from a seed.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use crate::{
     choice::Choices,
-    house::{Hashing, Logging, Setup},
+    coverage::Coverage,
+    ground::Ground,
+    house::{Hashing, House, Logging, Setup, build},
+    plot::{History, Outcome, Plot, Telling},
     request::{Action, Person, Pick, Show, Tenant, Two, What, Wish, Word},
     store::{Fault, SLOTS, Trouble},
 };
 
+/// What has to happen in ten thousand histories, and at least how often.
+const FLOORS: [(&str, u64); 51] = [
+    ("sign up", 10_000),
+    ("sign in", 10_000),
+    ("sign in by badge", 150),
+    ("begin", 1_000),
+    ("enrol", 1_000),
+    ("answer password", 100),
+    ("answer badge", 500),
+    ("step up", 500),
+    ("raise", 100),
+    ("redeem", 200),
+    ("change password", 200),
+    ("authenticate", 5_000),
+    ("list", 50),
+    ("log out", 50),
+    ("revoke", 50),
+    ("end others", 50),
+    ("end all", 50),
+    ("disable", 50),
+    ("enable", 50),
+    ("delete", 50),
+    ("restore", 5),
+    ("set password", 50),
+    ("sign in refused", 1_000),
+    ("sign in by badge refused", 50),
+    ("answer password refused", 50),
+    ("answer badge refused", 50),
+    ("enrol refused", 50),
+    ("redeem refused", 50),
+    ("authenticate refused", 500),
+    ("change password refused", 50),
+    ("login_failure", 1_000),
+    ("challenge_issued", 2_000),
+    ("session_raised", 50),
+    ("account_locked", 10),
+    ("not judged for a limit", 50),
+    ("sent twice", 500),
+    ("hung up", 50),
+    ("crashed", 50),
+    ("clock back", 50),
+    ("clock forward", 1_000),
+    ("jobs", 200),
+    ("by hand", 100),
+    ("a read failed", 100),
+    ("a commit failed", 100),
+    ("a commit was busy", 50),
+    ("a commit was lost, unknown", 100),
+    ("a commit landed, unknown", 100),
+    ("a commit was repeated", 100),
+    ("the logger refused", 30),
+    ("signed in under trouble", 40),
+    ("together", 1_000),
+];
+
 /// Clients; the slots beyond theirs are for repeated requests.
 pub(crate) const CLIENTS: usize = 4;
 
-/// A seed, a setup, and what happens. Steps can be left out: each makes do with what there is.
-#[derive(Clone, Debug)]
-pub(crate) struct History {
-    pub(crate) seed: u64,
-    pub(crate) setup: Setup,
-    pub(crate) steps: Vec<Step>,
-}
+/// Histories of accounts, and of everything that is done in their name.
+pub(crate) struct Accounts;
 
 /// One thing that happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,16 +102,41 @@ pub(crate) enum Hand {
     EndSessions,
 }
 
-impl History {
-    /// The history of a seed.
-    pub(crate) fn of_seed(seed: u64) -> Self {
+impl Plot for Accounts {
+    type Setup = Setup;
+    type Step = Step;
+
+    const TEST: &'static str = "histories";
+    const FLOORS: &'static [(&'static str, u64)] = &FLOORS;
+
+    fn of_seed(seed: u64) -> History<Self> {
         let mut author = Author { choices: Choices::new(seed), steps: Vec::new(), back: 0 };
         let setup = Setup {
             passwords: if author.choices.percent(6) { Hashing::Real } else { Hashing::None },
             logging: if author.choices.percent(12) { Logging::Required } else { Logging::Plain },
         };
         author.write(setup);
-        Self { seed, setup, steps: author.steps }
+        History { seed, setup, steps: author.steps }
+    }
+
+    fn house(setup: Setup, ground: Arc<dyn Ground>) -> House {
+        House::new(ground, move |site| build(setup, site))
+    }
+
+    fn run(house: &mut House, history: &History<Self>, telling: Telling, coverage: &mut Coverage) -> Outcome {
+        crate::run::run(house, history, telling, coverage)
+    }
+
+    fn simpler(step: Step) -> Vec<Step> {
+        match step {
+            Step::Send { client, wish, gates, fault } if gates.is_some() || fault.is_some() => {
+                let calm = Step::Send { client, wish, gates: None, fault: None };
+                let held = Step::Send { client, wish, gates, fault: None };
+                let whole = Step::Send { client, wish, gates: None, fault };
+                vec![held, whole, calm]
+            }
+            _ => Vec::new(),
+        }
     }
 }
 

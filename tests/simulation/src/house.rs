@@ -14,6 +14,7 @@ use authkit_testkit::TestClock;
 
 use crate::{
     choice::Dice,
+    ground::{Emptied, Ground},
     plugin::{Badges, Demand, Logger, Words},
     request::Tenant,
     rows::Shapes,
@@ -53,39 +54,48 @@ pub(crate) enum Logging {
     Required,
 }
 
-/// The application of a history, and everything around it. Kept from one history to the next, emptied in between.
-pub(crate) struct House {
-    pub(crate) setup: Setup,
+/// Where the application of a history stands: what it takes its calls, its time and its chance from.
+pub(crate) struct Site {
     pub(crate) board: Board,
     pub(crate) gate: Gate,
     pub(crate) clock: TestClock,
+    pub(crate) dice: Dice,
+}
+
+/// Sets the application up.
+type Build = Box<dyn Fn(&Site) -> AuthManager>;
+
+/// The application of a history, and everything around it. Kept from one history to the next, emptied in between.
+pub(crate) struct House {
+    pub(crate) site: Site,
     pub(crate) auth: AuthManager,
     pub(crate) shapes: Shapes,
-    dice: Dice,
+    build: Build,
 }
 
 impl House {
-    pub(crate) fn new(setup: Setup) -> Self {
+    pub(crate) fn new(ground: Arc<dyn Ground>, build: impl Fn(&Site) -> AuthManager + 'static) -> Self {
         let board = Board::default();
-        let gate = Gate::new(board.clone());
-        let (clock, dice) = (TestClock::new(START), Dice::default());
-        let auth = build(setup, &gate, &board, &clock, &dice);
+        let gate = Gate::new(board.clone(), ground);
+        let site = Site { board, gate, clock: TestClock::new(START), dice: Dice::default() };
+        let auth = build(&site);
         let shapes = auth.entities().iter().map(|def| (def.table, Arc::new(Shape::whole(def)))).collect();
-        Self { setup, board, gate, clock, auth, shapes, dice }
+        Self { site, auth, shapes, build: Box::new(build) }
     }
 
     /// Empties the house for a history.
     pub(crate) fn clear(&mut self, seed: u64) {
-        self.board.clear();
-        self.gate.empty();
-        self.clock.set(START);
-        self.dice.restart(seed);
-        block_on(self.auth.migrate()).expect("migrations");
+        self.site.board.clear();
+        self.site.clock.set(START);
+        self.site.dice.restart(seed);
+        if self.site.gate.empty() == Emptied::Everything {
+            block_on(self.auth.migrate()).expect("migrations");
+        }
     }
 
     /// Everything in memory is gone; the store stays.
     pub(crate) fn crash(&mut self) {
-        self.auth = build(self.setup, &self.gate, &self.board, &self.clock, &self.dice);
+        self.auth = (self.build)(&self.site);
     }
 
     /// What somebody with access to the database does to a principal, without the application.
@@ -101,7 +111,7 @@ impl House {
         let at = Lookup { index: EntityDef::PRIMARY_KEY, key: vec![Value::Id(principal)] };
         let op = Op { def: def.clone(), write: Write::Update { at, guards: Vec::new(), set } };
         let scope = Scope::Tenant(tenant.id());
-        block_on(self.gate.commit(&scope, &[op], Timestamp::MIN)).expect("a write by hand");
+        block_on(self.site.gate.commit(&scope, &[op], Timestamp::MIN)).expect("a write by hand");
     }
 }
 
@@ -113,7 +123,8 @@ pub(crate) enum ByHand {
     SessionsFrom(i64),
 }
 
-fn build(setup: Setup, gate: &Gate, board: &Board, clock: &TestClock, dice: &Dice) -> AuthManager {
+/// The application of the histories of accounts.
+pub(crate) fn build(setup: Setup, site: &Site) -> AuthManager {
     let minute = Duration::from_secs(60);
     let limits = Throttle::default()
         .per_client(Limit::new(GUESSES_OF_CLIENT as u32, minute))
@@ -123,9 +134,9 @@ fn build(setup: Setup, gate: &Gate, board: &Board, clock: &TestClock, dice: &Dic
     let builder = AuthManager::builder()
         .public_url("http://localhost:3000")
         .keys(keys())
-        .store(gate.clone())
-        .clock(clock.clone())
-        .rng(dice.clone())
+        .store(site.gate.clone())
+        .clock(site.clock.clone())
+        .rng(site.dice.clone())
         .plugin(Accounts::default().disclosure(Disclosure::Conceal))
         .plugin(sessions)
         .plugin(limits)
@@ -137,7 +148,7 @@ fn build(setup: Setup, gate: &Gate, board: &Board, clock: &TestClock, dice: &Dic
     };
     let builder = match setup.logging {
         Logging::Plain => builder,
-        Logging::Required => builder.plugin(Logger(board.clone())),
+        Logging::Required => builder.plugin(Logger(site.board.clone())),
     };
     builder.build().expect("a complete setup")
 }

@@ -6,11 +6,13 @@ mod wallet;
 use authkit_core::{Clock as _, Timestamp};
 
 use crate::{
-    ask::{Answer, Ask, Offers},
+    ask::{Answer, Ask, Notes, Offers, perform},
+    breach::{Breach, Checked, breach},
     coverage::Coverage,
-    history::{CLIENTS, Hand, History, Step},
+    history::{Accounts, CLIENTS, Hand, Step},
     house::{ByHand, House},
-    model::{Breach, Checked, Flight, Look, Model},
+    model::{Flight, Look, Model},
+    plot::{History, Outcome, Telling},
     request::{Pick, Tenant, What, Wish},
     rows::{Rows, TABLES, Table},
     schedule::{Journey, block_on},
@@ -18,16 +20,13 @@ use crate::{
 };
 use wallet::Wallet;
 
-/// What became of a history.
-pub(crate) struct Outcome {
-    /// What was broken, and by which step.
-    pub(crate) breach: Option<(usize, Breach)>,
-    /// What happened, if it was to be told.
-    pub(crate) told: Vec<String>,
-}
-
 /// Runs a history in a house.
-pub(crate) fn run(house: &mut House, history: &History, telling: Telling, coverage: &mut Coverage) -> Outcome {
+pub(crate) fn run(
+    house: &mut House,
+    history: &History<Accounts>,
+    telling: Telling,
+    coverage: &mut Coverage,
+) -> Outcome {
     house.clear(history.seed);
     let mut run = Run {
         model: Model::new(),
@@ -46,18 +45,18 @@ pub(crate) fn run(house: &mut House, history: &History, telling: Telling, covera
     Outcome { breach, told: run.told }
 }
 
-/// Whether what happens is put into words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Telling {
-    Silent,
-    Aloud,
+/// A request on its way.
+struct Trip {
+    flight: Flight,
+    notes: Notes,
+    journey: Journey<Answer>,
 }
 
 pub(crate) struct Run<'h> {
     house: &'h mut House,
     model: Model,
     wallet: Wallet,
-    flying: [Option<(Flight, Journey)>; SLOTS],
+    flying: [Option<Trip>; SLOTS],
     /// The latest request of each client.
     latest: [Option<Ask>; CLIENTS],
     /// What was last seen in the store, by tenant.
@@ -69,7 +68,7 @@ pub(crate) struct Run<'h> {
 }
 
 impl Run<'_> {
-    fn all(&mut self, history: &History) -> Option<(usize, Breach)> {
+    fn all(&mut self, history: &History<Accounts>) -> Option<(usize, Breach)> {
         for (at, step) in history.steps.iter().enumerate() {
             self.tell(|| format!("{at:>3}  {step}"));
             if let Err(breach) = self.step(step) {
@@ -99,9 +98,8 @@ impl Run<'_> {
             }
             Step::Go { slot, gates } => self.go(usize::from(slot), gates),
             Step::HangUp { slot } => {
-                if let Some((flight, journey)) = self.flying.get_mut(usize::from(slot)).and_then(Option::take) {
-                    drop(journey);
-                    self.tell(|| format!("       {} is not heard of any more", flight.ask.deed.name()));
+                if let Some(trip) = self.flying.get_mut(usize::from(slot)).and_then(Option::take) {
+                    self.tell(|| format!("       {} is not heard of any more", trip.flight.ask.deed.name()));
                     self.coverage.count("hung up");
                 }
                 Ok(())
@@ -113,8 +111,8 @@ impl Run<'_> {
                 Ok(())
             }
             Step::Clock(millis) => {
-                let now = Timestamp::from_millis(self.house.clock.now().millis() + millis);
-                self.house.clock.set(now);
+                let now = Timestamp::from_millis(self.house.site.clock.now().millis() + millis);
+                self.house.site.clock.set(now);
                 self.coverage.count(if millis < 0 { "clock back" } else { "clock forward" });
                 Ok(())
             }
@@ -153,23 +151,24 @@ impl Run<'_> {
 
     fn take_off(&mut self, slot: usize, ask: Ask, fault: Option<Fault>) {
         self.number += 1;
-        self.house.board.plan(slot, fault);
-        let flight = self.model.flight(self.number, ask.clone(), self.house.clock.now());
-        let journey = Journey::new(&self.house.auth, ask);
+        self.house.site.board.plan(slot, fault);
+        let flight = self.model.flight(self.number, ask.clone(), self.house.site.clock.now());
+        let notes = Notes::default();
+        let journey = Journey::new(perform(self.house.auth.clone(), ask, notes.clone()));
         if let Some(place) = self.flying.get_mut(slot) {
-            *place = Some((flight, journey));
+            *place = Some(Trip { flight, notes, journey });
         }
     }
 
     /// Lets a request go on, and looks at what it did.
     fn go(&mut self, slot: usize, gates: Option<u8>) -> Checked {
-        let Some((mut flight, mut journey)) = self.flying.get_mut(slot).and_then(Option::take) else {
+        let Some(Trip { mut flight, notes, mut journey }) = self.flying.get_mut(slot).and_then(Option::take) else {
             return Ok(());
         };
-        let answer = journey.go(&self.house.board, slot, gates.unwrap_or(u8::MAX));
-        self.model.clock = self.house.clock.now();
-        let seen = self.house.board.seen();
-        let noted = journey.notes.get();
+        let answer = journey.go(&self.house.site.board, slot, gates.unwrap_or(u8::MAX));
+        self.model.clock = self.house.site.clock.now();
+        let seen = self.house.site.board.seen();
+        let noted = notes.get();
         flight.now = noted.now.or(flight.now);
         for call in &seen {
             if let Seen::Trouble(trouble) = call {
@@ -186,12 +185,12 @@ impl Run<'_> {
         self.landed(&mut flight, &seen)?;
         let Some(answer) = answer else {
             if let Some(place) = self.flying.get_mut(slot) {
-                *place = Some((flight, journey));
+                *place = Some(Trip { flight, notes, journey });
             }
             return Ok(());
         };
         self.tell(|| format!("       {} → {}", flight.ask.deed.name(), told(&answer)));
-        self.house.board.plan(slot, None);
+        self.house.site.board.plan(slot, None);
         self.model.answered(&flight, &answer)?;
         self.coverage.ended(&flight, &answer);
         self.wallet.keep(&flight.ask, &answer);
@@ -215,24 +214,24 @@ impl Run<'_> {
         let changed = |table: &&str| !self.rows_of(tenant.other()).table(table).since(strangers.table(table)).is_none();
         if let Some(table) = tables.iter().find(|table| changed(table)) {
             let text = format!("{} at {tenant:?} wrote {table} of the other tenant", flight.ask.deed.name());
-            return Err(crate::model::breach("I4", text));
+            return Err(breach("I4", text));
         }
         let records = if recorded { self.records(tenant, flight.now) } else { Table::default() };
         let before = self.look(tenant, &tables);
         let after = self.rows_of(tenant).clone();
-        let refused = self.house.board.refused();
+        let refused = self.house.site.board.refused();
         let look = Look { before: &before, after: &after, records: &records, refused: &refused };
         self.model.landed(flight, &look)
     }
 
     fn records(&self, tenant: Tenant, at: Option<Timestamp>) -> Table {
-        block_on(Table::records(&self.house.gate, &self.house.shapes, tenant, at))
+        block_on(Table::records(&self.house.site.gate, &self.house.shapes, tenant, at))
     }
 
     fn jobs(&mut self) -> Checked {
         block_on(self.house.auth.run_due_jobs());
         self.meanwhile(None);
-        let now = self.house.clock.now();
+        let now = self.house.site.clock.now();
         for tenant in Tenant::ALL {
             let records = self.records(tenant, Some(now));
             let before = self.look(tenant, &TABLES);
@@ -259,7 +258,7 @@ impl Run<'_> {
 
     /// Something was written: whoever else is on the way was not alone.
     fn meanwhile(&mut self, number: Option<u32>) {
-        for (flight, _) in self.flying.iter_mut().flatten() {
+        for Trip { flight, .. } in self.flying.iter_mut().flatten() {
             flight.alone &= Some(flight.number) == number;
         }
     }
@@ -269,7 +268,7 @@ impl Run<'_> {
         let before = self.rows_of(tenant).clone();
         let [north, south] = &mut self.rows;
         let rows = if tenant == Tenant::North { north } else { south };
-        block_on(rows.read(&self.house.gate, &self.house.shapes, tenant, tables));
+        block_on(rows.read(&self.house.site.gate, &self.house.shapes, tenant, tables));
         before
     }
 
@@ -280,9 +279,9 @@ impl Run<'_> {
 
     /// Drops whatever is on its way.
     fn abandon(&mut self) {
-        self.house.board.turn(None);
+        self.house.site.board.turn(None);
         for slot in 0..SLOTS {
-            self.house.board.plan(slot, None);
+            self.house.site.board.plan(slot, None);
         }
         self.flying = Default::default();
     }

@@ -7,30 +7,39 @@ use std::{
     thread::{self, Thread},
 };
 
-use authkit_core::AuthManager;
+use crate::store::Board;
 
-use crate::{
-    ask::{Answer, Ask, Notes, perform},
-    store::Board,
-};
-
-/// A request on its way.
-pub(crate) struct Journey {
-    future: Pin<Box<dyn Future<Output = Answer> + Send>>,
-    pub(crate) notes: Notes,
+/// A request on its way to an answer.
+pub(crate) struct Journey<T> {
+    future: Pin<Box<dyn Future<Output = T> + Send>>,
 }
 
-impl Journey {
-    pub(crate) fn new(auth: &AuthManager, ask: Ask) -> Self {
-        let notes = Notes::default();
-        Self { future: Box::pin(perform(auth.clone(), ask, notes.clone())), notes }
+/// What a request can wait for that is not the store.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Elsewhere {
+    Thread,
+    Request,
+}
+
+impl<T> Journey<T> {
+    pub(crate) fn new(future: impl Future<Output = T> + Send + 'static) -> Self {
+        Self { future: Box::pin(future) }
     }
 
     /// Lets the request pass so many gates of the store; the answer if it ends before.
     ///
     /// Only the store is a place to wait at. Where the request waits for a hash of another thread, this thread waits
     /// with it, so that what happens does not depend on how fast the other one is.
-    pub(crate) fn go(&mut self, board: &Board, slot: usize, gates: u8) -> Option<Answer> {
+    pub(crate) fn go(&mut self, board: &Board, slot: usize, gates: u8) -> Option<T> {
+        self.poll(board, slot, gates, Elsewhere::Thread)
+    }
+
+    /// The same for a request that waits for no thread: where it waits for another request, it is left there.
+    pub(crate) fn go_among(&mut self, board: &Board, slot: usize, gates: u8) -> Option<T> {
+        self.poll(board, slot, gates, Elsewhere::Request)
+    }
+
+    fn poll(&mut self, board: &Board, slot: usize, gates: u8, elsewhere: Elsewhere) -> Option<T> {
         board.turn(Some(slot));
         let waker = this_thread();
         let mut context = Context::from_waker(&waker);
@@ -44,6 +53,7 @@ impl Journey {
                         break None;
                     }
                 }
+                Poll::Pending if elsewhere == Elsewhere::Request => break None,
                 Poll::Pending => thread::park(),
             }
         };

@@ -1,30 +1,24 @@
 //! The shortest history that still breaks the same invariant.
 
 use crate::{
+    breach::Breach,
     coverage::Coverage,
-    history::{History, Step},
-    house::House,
-    model::Breach,
-    run::{Telling, run},
+    plot::{History, Plot, Rig, Telling},
 };
 
-/// How many histories are tried at most.
-const TRIES: usize = 3000;
-
 /// Leaves steps out of a history for as long as it breaks the same invariant.
-pub(crate) fn shortest(history: &History, at: usize, breach: &Breach) -> History {
-    let mut house = House::new(history.setup);
-    let mut tries = 0;
-    let mut breaks = |steps: &[Step]| {
+pub(crate) fn shortest<P: Plot>(rig: &mut Rig<P>, history: &History<P>, at: usize, breach: &Breach) -> History<P> {
+    let (most, mut tries) = (rig.tries(), 0);
+    let mut breaks = |steps: &[P::Step]| {
         tries += 1;
-        if tries > TRIES {
+        if tries > most {
             return false;
         }
-        let candidate = History { steps: steps.to_vec(), ..history.clone() };
-        let outcome = run(&mut house, &candidate, Telling::Silent, &mut Coverage::default());
+        let candidate = history.with(steps.to_vec());
+        let outcome = rig.run(&candidate, Telling::Silent, &mut Coverage::default());
         outcome.breach.is_some_and(|(_, other)| other.invariant == breach.invariant)
     };
-    let mut steps: Vec<Step> = history.steps.iter().take(at + 1).copied().collect();
+    let mut steps: Vec<P::Step> = history.steps.iter().take(at + 1).copied().collect();
     if !breaks(&steps) {
         steps.clone_from(&history.steps);
     }
@@ -47,7 +41,7 @@ pub(crate) fn shortest(history: &History, at: usize, breach: &Breach) -> History
         }
     }
     for at in 0..steps.len() {
-        for simpler in simplified(steps.get(at).copied()) {
+        for simpler in steps.get(at).copied().map(P::simpler).unwrap_or_default() {
             let mut candidate = steps.clone();
             candidate.splice(at..=at, [simpler]);
             if breaks(&candidate) {
@@ -55,18 +49,5 @@ pub(crate) fn shortest(history: &History, at: usize, breach: &Breach) -> History
             }
         }
     }
-    History { steps, ..history.clone() }
-}
-
-/// The same step with less that is special about it.
-fn simplified(step: Option<Step>) -> Vec<Step> {
-    match step {
-        Some(Step::Send { client, wish, gates, fault }) => {
-            let calm = Step::Send { client, wish, gates: None, fault: None };
-            let held = Step::Send { client, wish, gates, fault: None };
-            let whole = Step::Send { client, wish, gates: None, fault };
-            if gates.is_none() && fault.is_none() { Vec::new() } else { vec![held, whole, calm] }
-        }
-        _ => Vec::new(),
-    }
+    history.with(steps)
 }

@@ -9,7 +9,8 @@ use std::{
 
 use async_trait::async_trait;
 use authkit_core::{Capabilities, Def, Done, Get, Migration, Op, Query, Row, Scope, Store, StoreError, Timestamp};
-use authkit_store_memory::MemoryStore;
+
+use crate::ground::{Emptied, Ground};
 
 /// How many requests can be on their way at once.
 pub(crate) const SLOTS: usize = 6;
@@ -176,22 +177,22 @@ impl State {
 /// The store of a history. Clones share rows and board.
 #[derive(Clone)]
 pub(crate) struct Gate {
-    inner: Arc<Mutex<MemoryStore>>,
+    ground: Arc<dyn Ground>,
     board: Board,
 }
 
 impl Gate {
-    pub(crate) fn new(board: Board) -> Self {
-        Self { inner: Arc::default(), board }
+    pub(crate) fn new(board: Board, ground: Arc<dyn Ground>) -> Self {
+        Self { ground, board }
     }
 
-    /// Puts an empty store in place of the one before.
-    pub(crate) fn empty(&self) {
-        *self.inner.lock().unwrap_or_else(PoisonError::into_inner) = MemoryStore::new();
+    /// Removes all rows.
+    pub(crate) fn empty(&self) -> Emptied {
+        self.ground.empty()
     }
 
-    fn inner(&self) -> MemoryStore {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn inner(&self) -> Arc<dyn Store> {
+        self.ground.store()
     }
 
     async fn read<T>(&self, def: &Def, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {

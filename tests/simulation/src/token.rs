@@ -37,3 +37,22 @@ impl Claim {
         self.hash
     }
 }
+
+/// What a refresh token says.
+pub(crate) struct RefreshClaim {
+    pub(crate) id: Id,
+    /// Which one of its session's it is, from 0.
+    pub(crate) number: i64,
+}
+
+/// How long a refresh token is, in bytes: id, number, proof and tag.
+pub(crate) const REFRESH_LENGTH: usize = 16 + 8 + 32 + 12;
+/// What a refresh token begins with.
+pub(crate) const REFRESH: &str = "akr_";
+
+pub(crate) fn refresh_token(text: &str) -> Option<RefreshClaim> {
+    let bytes = from_base64url(text.strip_prefix(REFRESH)?).filter(|bytes| bytes.len() == REFRESH_LENGTH)?;
+    let (id, rest) = bytes.split_first_chunk::<16>()?;
+    let (number, _) = rest.split_first_chunk::<8>()?;
+    Some(RefreshClaim { id: Id::from_bytes(*id), number: i64::from_be_bytes(*number) })
+}

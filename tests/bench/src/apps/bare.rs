@@ -9,5 +9,5 @@ pub(super) fn build() -> Result<Application> {
     const BODY: &str = r#"{"id":"019a5b52-7f3a-7c4d-9e21-5b6f0c1d2e3f","kind":"human","status":"active"}"#;
     let router = Router::new().route("/me", get(async || ([(header::CONTENT_TYPE, "application/json")], BODY)));
     let idle_kib = machine::resident_kib(std::process::id())?;
-    Ok(Application { router, cookies: vec!["none=none".to_owned()], idle_kib, directory: None })
+    Ok(Application::new(router, vec!["none=none".to_owned()], idle_kib, None))
 }

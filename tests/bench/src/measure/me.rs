@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use tokio::task::JoinSet;
 
 use crate::{
-    apps::Backend,
+    backend::Backend,
     child::Server,
     client::{self, Connection},
     effort::Effort,
@@ -48,22 +48,22 @@ impl MeRun {
     }
 }
 
-const VARIANTS: [Variant; 7] = [
-    Variant::Bare,
-    Variant::ByHand(Backend::Memory),
-    Variant::Authkit(Backend::Memory),
-    Variant::AxumLogin(Backend::Memory),
-    Variant::ByHand(Backend::Sqlite),
-    Variant::Authkit(Backend::Sqlite),
-    Variant::AxumLogin(Backend::Sqlite),
-];
+/// Everything that this machine has what it needs for.
+fn variants() -> Result<Vec<Variant>> {
+    let mut variants = vec![Variant::Bare, Variant::AuthkitJwt];
+    for backend in Backend::every()? {
+        variants.push(Variant::Authkit(backend));
+        variants.extend(Variant::others(backend));
+    }
+    Ok(variants)
+}
 
 /// Connections that are kept, each with one request at a time.
 pub(crate) const CONNECTIONS: usize = 8;
 
 pub(super) async fn run(effort: Effort) -> Result<Vec<MeRun>> {
-    let mut servers = Vec::with_capacity(VARIANTS.len());
-    for variant in VARIANTS {
+    let mut servers = Vec::new();
+    for variant in variants()? {
         servers.push((Server::start(variant).await?, MeRun { variant, rounds: Vec::new() }));
     }
     for (server, _) in &servers {
@@ -79,9 +79,9 @@ pub(super) async fn run(effort: Effort) -> Result<Vec<MeRun>> {
 
 async fn round(server: &Server, requests: usize) -> Result<Figures> {
     let mut connections = Vec::with_capacity(CONNECTIONS);
-    for cookie in server.hello.cookies.iter().cycle().take(CONNECTIONS) {
+    for credential in server.hello.credentials.iter().cycle().take(CONNECTIONS) {
         let connection = Connection::open(Ipv4Addr::LOCALHOST, server.hello.port).await?;
-        connections.push((connection, client::get("/me", cookie)));
+        connections.push((connection, client::get("/me", credential)));
     }
     let before = machine::processor_time(server.pid)?;
     let begun = Instant::now();

@@ -12,7 +12,8 @@ use tokio::{
 };
 
 use crate::{
-    apps::{Backend, Hashing, PASSWORD, STORMING, credentials, identifier},
+    apps::{Hashing, LOGIN, PASSWORD, STORMING, credentials, identifier},
+    backend::Backend,
     child::Server,
     client::{self, Connection},
     effort::Effort,
@@ -73,13 +74,13 @@ pub(super) async fn run(effort: Effort) -> Result<Vec<StormRun>> {
 async fn round(variant: Variant, span: Duration) -> Result<StormFigures> {
     let server = Server::start(variant).await?;
     let port = server.hello.port;
-    let cookie = server.hello.cookies.first().map_or("", String::as_str);
+    let credential = server.hello.credentials.first().map_or("", String::as_str);
     let until = Instant::now() + span;
     let mut signing_in = JoinSet::new();
     for client in 0..STORMING {
         signing_in.spawn(sign_in(port, client, until));
     }
-    let times = use_it(port, cookie, until).await?;
+    let times = use_it(port, credential, until).await?;
     let (mut signed_in, mut refused) = (0, 0);
     while let Some(client) = signing_in.join_next().await {
         let (own, turned_away) = client??;
@@ -100,7 +101,7 @@ async fn round(variant: Variant, span: Duration) -> Result<StormFigures> {
 async fn sign_in(port: u16, client: usize, until: Instant) -> Result<(u32, u32)> {
     let address = Ipv4Addr::new(127, 0, 1, u8::try_from(client + 1)?);
     let mut connection = Connection::open(address, port).await?;
-    let request = client::post("/v1/auth/login", &credentials(&identifier(client), PASSWORD));
+    let request = client::post(LOGIN, &credentials(&identifier(client), PASSWORD));
     let (mut signed_in, mut refused) = (0, 0);
     // What is not answered in time does not count.
     while let Ok(answer) = timeout_at(until.into(), connection.send(&request)).await {
@@ -114,9 +115,9 @@ async fn sign_in(port: u16, client: usize, until: Instant) -> Result<(u32, u32)>
 }
 
 /// Asks for `/me` every few milliseconds; returns the milliseconds of each request.
-async fn use_it(port: u16, cookie: &str, until: Instant) -> Result<Vec<f64>> {
+async fn use_it(port: u16, credential: &str, until: Instant) -> Result<Vec<f64>> {
     let mut connection = Connection::open(Ipv4Addr::LOCALHOST, port).await?;
-    let request = client::get("/me", cookie);
+    let request = client::get("/me", credential);
     let mut ticks = interval(PAUSE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut times = Vec::new();

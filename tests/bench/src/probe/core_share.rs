@@ -1,15 +1,14 @@
 //! What core adds to the read of the store when it authenticates a request.
 
-use std::time::Instant;
-
 use anyhow::{Context as _, Result};
 use authkit_core::{Client, Scope, TenantId};
 use serde::{Deserialize, Serialize};
-use tokio::runtime::Runtime;
 
 use crate::{
-    apps::{Backend, authkit::Population, session_cookie},
+    apps::{authkit::Population, session_cookie},
+    backend::Backend,
     effort::Effort,
+    probe::call::{allocations, nanoseconds},
     serve::log_as_usual,
     stats,
 };
@@ -62,39 +61,14 @@ pub(super) fn run(effort: Effort) -> Result<CoreShare> {
     let mut times = [Vec::new(), Vec::new(), Vec::new()];
     let [of_authenticate, of_context, of_read] = &mut times;
     for _ in 0..effort.core_rounds() {
-        of_authenticate.push(nanoseconds(&runtime, &authenticate)?);
-        of_context.push(nanoseconds(&runtime, &context)?);
-        of_read.push(nanoseconds(&runtime, &read)?);
+        of_authenticate.push(nanoseconds(&runtime, REPEATS, &authenticate)?);
+        of_context.push(nanoseconds(&runtime, REPEATS, &context)?);
+        of_read.push(nanoseconds(&runtime, REPEATS, &read)?);
     }
     let [of_authenticate, of_context, of_read] = times.map(stats::median);
     Ok(CoreShare {
-        authenticate: Cost { nanoseconds: of_authenticate, allocations: allocations(&runtime, &authenticate) },
-        context: Cost { nanoseconds: of_context, allocations: allocations(&runtime, &context) },
-        read: Cost { nanoseconds: of_read, allocations: allocations(&runtime, &read) },
+        authenticate: Cost { nanoseconds: of_authenticate, allocations: allocations(&runtime, REPEATS, &authenticate) },
+        context: Cost { nanoseconds: of_context, allocations: allocations(&runtime, REPEATS, &context) },
+        read: Cost { nanoseconds: of_read, allocations: allocations(&runtime, REPEATS, &read) },
     })
-}
-
-/// How long one call takes, over many.
-fn nanoseconds(runtime: &Runtime, call: &impl AsyncFn() -> bool) -> Result<f64> {
-    let begun = Instant::now();
-    let succeeded = runtime.block_on(repeat(call));
-    let elapsed = begun.elapsed();
-    anyhow::ensure!(succeeded, "a call failed");
-    Ok(elapsed.as_nanos() as f64 / f64::from(REPEATS))
-}
-
-/// How often one call allocates, over many.
-fn allocations(runtime: &Runtime, call: &impl AsyncFn() -> bool) -> f64 {
-    let counted = allocation_counter::measure(|| {
-        runtime.block_on(repeat(call));
-    });
-    (counted.count_total as f64 / f64::from(REPEATS)).round()
-}
-
-async fn repeat(call: &impl AsyncFn() -> bool) -> bool {
-    let mut succeeded = true;
-    for _ in 0..REPEATS {
-        succeeded &= std::hint::black_box(call().await);
-    }
-    succeeded
 }

@@ -1,97 +1,152 @@
-//! Calls of the store and statements of SQLite, per request.
+//! Calls of the store, and what they send to the database, per request.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    cell::RefCell,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use anyhow::{Context as _, Result, ensure};
-use authkit_core::Store;
+use authkit_core::{AuthManager, Store};
+use authkit_session::Algorithm;
 use authkit_testkit::Faulty;
 use axum::Router;
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::{Layer, layer::Context, prelude::*};
 
 use crate::{
-    apps::{self, Backend, PASSWORD, authkit, credentials, identifier},
+    apps::{self, LOGIN, PASSWORD, authkit, credentials, identifier},
+    backend::{Backend, Scratch},
+    proxy::Proxy,
     serve::{Variant, runtime},
 };
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Counts {
-    pub(crate) authkit_me: Calls,
-    pub(crate) by_hand_me_statements: f64,
-    pub(crate) axum_login_me_statements: f64,
+    pub(crate) me: Calls,
     pub(crate) sign_in: Calls,
+    pub(crate) refresh: Calls,
+    /// What others send for `/me`.
+    pub(crate) others: Vec<(String, f64)>,
 }
 
-/// Of authkit, over SQLite, per request.
+/// Of authkit, per request.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Calls {
     /// Calls of the store, commits included.
     pub(crate) calls: f64,
     pub(crate) commits: f64,
-    /// Statements, but for `BEGIN` and `COMMIT`.
-    pub(crate) statements: f64,
+    /// Round trips to a server. On SQLite statements, but for `BEGIN` and `COMMIT`.
+    pub(crate) sent: f64,
 }
 
 /// Requests that are counted, and as many before them that are not: connections are set up then.
 const REQUESTS: usize = 50;
 
-pub(super) fn run() -> Result<Counts> {
+pub(super) fn run(backend: Backend) -> Result<Counts> {
     tracing_subscriber::registry().with(CountStatements).init();
+    let sent = match backend {
+        Backend::Memory | Backend::Sqlite => Sent::Statements,
+        Backend::Postgres | Backend::MariaDb => Sent::Trips(backend.observe()?),
+    };
     runtime()?.block_on(async {
-        let (store, _directory) = authkit::open(Backend::Sqlite).await?;
-        let store = Faulty::over(store);
-        let auth = authkit::assemble(std::sync::Arc::new(store.clone()), authkit::Setup::cheap()).await?;
-        let router = authkit::router(&auth);
-        let cookies = apps::populate(&router, REQUESTS).await?;
-        let cookie = cookies.first().context("nobody")?;
-        Ok(Counts {
-            authkit_me: counted(&store, async |_| me(&router, cookie).await).await?,
-            sign_in: counted(&store, async |person| sign_in(&router, person).await).await?,
-            by_hand_me_statements: statements_of_me(Variant::ByHand(Backend::Sqlite)).await?,
-            axum_login_me_statements: statements_of_me(Variant::AxumLogin(Backend::Sqlite)).await?,
-        })
+        let application = Counted::new(backend, sent, authkit::Setup::cheap()).await?;
+        let cookies = apps::populate(&application.router, REQUESTS).await?;
+        let credential = format!("cookie: {}", cookies.first().context("nobody")?);
+        let me = application.per_request(async |_| me(&application.router, &credential).await).await?;
+        let sign_in = application.per_request(async |person| sign_in(&application.router, person).await).await?;
+
+        let application = Counted::new(backend, sent, authkit::Setup::signing(Algorithm::EdDsa)).await?;
+        let tokens = apps::populate_with_tokens(&application.router, REQUESTS).await?;
+        let tokens: Vec<_> = tokens.into_iter().map(|tokens| RefCell::new(tokens.refresh)).collect();
+        let refresh = async |client: usize| {
+            let token = tokens[client % REQUESTS].take();
+            tokens[client % REQUESTS].replace(apps::refresh(&application.router, client, &token).await?);
+            Ok(())
+        };
+        let refresh = application.per_request(refresh).await?;
+
+        let mut others = Vec::new();
+        for variant in Variant::others(backend) {
+            others.push((variant.to_string(), sent_for_me(variant, sent).await?));
+        }
+        Ok(Counts { me, sign_in, refresh, others })
     })
 }
 
-async fn counted(store: &Faulty<dyn Store>, request: impl AsyncFn(usize) -> Result<()>) -> Result<Calls> {
-    let so_far = || [store.calls(), store.commits(), STATEMENTS.load(Ordering::SeqCst)];
-    let mut before = [0; 3];
-    for round in 0..2 {
-        before = so_far();
-        for person in 0..REQUESTS {
-            // Another address each time, so that nobody is told to slow down.
-            request(round * REQUESTS + person).await?;
-        }
-    }
-    let per_request = |(before, after): (usize, usize)| (after - before) as f64 / REQUESTS as f64;
-    let [calls, commits, statements] = so_far();
-    let [calls, commits, statements] =
-        [(before[0], calls), (before[1], commits), (before[2], statements)].map(per_request);
-    Ok(Calls { calls, commits, statements })
+/// What is counted beside calls.
+#[derive(Clone, Copy)]
+enum Sent {
+    Statements,
+    Trips(&'static Proxy),
 }
 
-async fn statements_of_me(variant: Variant) -> Result<f64> {
+impl Sent {
+    fn so_far(self) -> usize {
+        match self {
+            Self::Statements => STATEMENTS.load(Ordering::SeqCst),
+            Self::Trips(proxy) => proxy.trips(),
+        }
+    }
+}
+
+/// An application of which the calls of the store are counted.
+struct Counted {
+    router: Router,
+    store: Faulty<dyn Store>,
+    sent: Sent,
+    _auth: AuthManager,
+    _scratch: Option<Arc<Scratch>>,
+}
+
+impl Counted {
+    async fn new(backend: Backend, sent: Sent, setup: authkit::Setup) -> Result<Self> {
+        let (store, scratch) = authkit::open(backend).await?;
+        let store = Faulty::over(store);
+        let auth = authkit::assemble(Arc::new(store.clone()), setup).await?;
+        Ok(Self { router: authkit::router(&auth), store, sent, _auth: auth, _scratch: scratch })
+    }
+
+    async fn per_request(&self, request: impl AsyncFn(usize) -> Result<()>) -> Result<Calls> {
+        let so_far = || [self.store.calls(), self.store.commits(), self.sent.so_far()];
+        let mut before = [0; 3];
+        for round in 0..2 {
+            before = so_far();
+            for person in 0..REQUESTS {
+                // Another address each time, so that nobody is told to slow down.
+                request(round * REQUESTS + person).await?;
+            }
+        }
+        let after = so_far();
+        let per_request = |which: usize| (after[which] - before[which]) as f64 / REQUESTS as f64;
+        Ok(Calls { calls: per_request(0), commits: per_request(1), sent: per_request(2) })
+    }
+}
+
+async fn sent_for_me(variant: Variant, sent: Sent) -> Result<f64> {
     let application = apps::build(variant).await?;
-    let cookie = application.cookies.first().context("nobody")?;
+    let credential = application.credentials.first().context("nobody")?;
     let mut before = 0;
     for _ in 0..2 {
-        before = STATEMENTS.load(Ordering::SeqCst);
+        before = sent.so_far();
         for _ in 0..REQUESTS {
-            me(&application.router, cookie).await?;
+            me(&application.router, credential).await?;
         }
     }
-    Ok((STATEMENTS.load(Ordering::SeqCst) - before) as f64 / REQUESTS as f64)
+    Ok((sent.so_far() - before) as f64 / REQUESTS as f64)
 }
 
-async fn me(router: &Router, cookie: &str) -> Result<()> {
-    let answer = apps::get(router, "/me", cookie).await?;
+async fn me(router: &Router, credential: &str) -> Result<()> {
+    let answer = apps::get(router, "/me", credential).await?;
     ensure!(answer.status.is_success(), "/me was answered {}", answer.status);
     Ok(())
 }
 
 async fn sign_in(router: &Router, client: usize) -> Result<()> {
     let body = credentials(&identifier(client % REQUESTS), PASSWORD);
-    let answer = apps::post(router, 1000 + client, "/v1/auth/login", &body).await?;
+    let answer = apps::post(router, 1000 + client, LOGIN, &body).await?;
     ensure!(answer.status.is_success(), "a sign-in was answered {}", answer.status);
     Ok(())
 }

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as JsonValue;
 
 use crate::{
-    apps::{self, Backend, PASSWORD, PEOPLE, authkit, credentials, identifier},
+    apps::{self, LOGIN, PASSWORD, PEOPLE, authkit, credentials, identifier},
+    backend::Backend,
     effort::Effort,
     serve::{log_as_usual, runtime},
     stats,
@@ -30,7 +31,7 @@ pub(crate) struct Timing {
 pub(super) fn run(backend: Backend, effort: Effort) -> Result<[Timing; 2]> {
     log_as_usual();
     runtime()?.block_on(async {
-        let (store, _directory) = authkit::open(backend).await?;
+        let (store, _scratch) = authkit::open(backend).await?;
         let auth = authkit::assemble(store, authkit::Setup::concealing()).await?;
         let router = authkit::router(&auth);
         for person in 0..PEOPLE {
@@ -45,7 +46,7 @@ pub(super) fn run(backend: Backend, effort: Effort) -> Result<[Timing; 2]> {
             [taken, free].map(|identifier| credentials(&identifier, PASSWORD))
         };
         Ok([
-            compare(&router, "sign-in with a wrong password", "/v1/auth/login", effort.pairs(), login).await?,
+            compare(&router, "sign-in with a wrong password", LOGIN, effort.pairs(), login).await?,
             compare(&router, "sign-up that conceals", SIGN_UP, effort.pairs(), sign_up).await?,
         ])
     })

@@ -11,12 +11,14 @@ use authkit_core::{
 };
 use authkit_password::PasswordAdmin;
 use authkit_store_memory::MemoryStore;
-use authkit_store_sqlx::SqlxStore;
-use end_to_end::{Backend, PASSWORD, World, on_each_store};
+use authkit_store_sqlx::{SqlxPool, SqlxStore};
+use end_to_end::{Backend, PASSWORD, Place, World, on_each_store};
 use serde::Serialize;
 use serde_json::json;
-use sqlx::{SqlitePool, sqlite::SqliteConnectOptions};
-use tempfile::TempDir;
+use sqlx::{
+    AssertSqlSafe, MySqlPool, PgPool, SqlitePool, mysql::MySqlPoolOptions, postgres::PgPoolOptions,
+    sqlite::SqlitePoolOptions,
+};
 use tokio::task::JoinSet;
 
 /// The application's users, wherever it keeps them.
@@ -29,14 +31,63 @@ trait Directory: Send + Sync + 'static {
     async fn numbers(&self) -> Result<Vec<i64>, BoxError>;
 }
 
+/// The application's own connections.
+#[derive(Clone)]
+enum Pool {
+    MariaDb(MySqlPool),
+    Postgres(PgPool),
+    Sqlite(SqlitePool),
+}
+
+/// The same on every database.
+macro_rules! on {
+    ($pool:expr, $own:ident => $does:expr) => {
+        match $pool {
+            Pool::MariaDb($own) => $does,
+            Pool::Postgres($own) => $does,
+            Pool::Sqlite($own) => $does,
+        }
+    };
+}
+
+impl Pool {
+    /// Three connections; none to what is in memory.
+    async fn to(place: &Place, backend: Backend) -> Option<Self> {
+        let url = place.url()?;
+        Some(match backend {
+            Backend::MariaDb => Self::MariaDb(MySqlPoolOptions::new().max_connections(3).connect(url).await.unwrap()),
+            Backend::Postgres => Self::Postgres(PgPoolOptions::new().max_connections(3).connect(url).await.unwrap()),
+            _ => Self::Sqlite(SqlitePoolOptions::new().max_connections(3).connect(url).await.unwrap()),
+        })
+    }
+
+    async fn run(&self, sql: &'static str) {
+        on!(self, pool => sqlx::raw_sql(sql).execute(pool).await.map(drop)).unwrap();
+    }
+
+    /// Rows of three texts.
+    async fn texts(&self, sql: &'static str) -> Vec<(String, String, String)> {
+        on!(self, pool => sqlx::query_as(sql).fetch_all(pool).await).unwrap()
+    }
+}
+
+impl From<Pool> for SqlxPool {
+    fn from(pool: Pool) -> Self {
+        on!(pool, own => own.into())
+    }
+}
+
 #[async_trait]
-impl Directory for SqlitePool {
+impl Directory for Pool {
     async fn number(&self, name: &str) -> Result<Option<i64>, BoxError> {
-        Ok(sqlx::query_scalar("SELECT number FROM users WHERE name = ?").bind(name).fetch_optional(self).await?)
+        let value = if matches!(self, Self::Postgres(_)) { "$1" } else { "?" };
+        let sql = format!("SELECT number FROM users WHERE name = {value}");
+        Ok(on!(self, pool => sqlx::query_scalar(AssertSqlSafe(sql)).bind(name).fetch_optional(pool).await)?)
     }
 
     async fn numbers(&self) -> Result<Vec<i64>, BoxError> {
-        Ok(sqlx::query_scalar("SELECT number FROM users ORDER BY number").fetch_all(self).await?)
+        let sql = "SELECT number FROM users ORDER BY number";
+        Ok(on!(self, pool => sqlx::query_scalar(sql).fetch_all(pool).await)?)
     }
 }
 
@@ -183,31 +234,37 @@ impl AuditEvent for UserImported {
 /// An application that had three users for years, and its world from today on.
 struct Application {
     world: World,
-    /// The application's own connections, if there is a database.
-    pool: Option<SqlitePool>,
-    _directory: Option<TempDir>,
+    /// Nothing if they are in memory.
+    pool: Option<Pool>,
+    _place: Place,
 }
+
+/// Names are told apart by every byte, on every database.
+const MADE: &str = "INSERT INTO users VALUES (7, 'Ada', '2009'), (8, 'ada', '2014'), (12, 'Grace Hopper', NULL)";
 
 impl Application {
     async fn new(backend: Backend) -> Self {
-        match backend {
-            Backend::Memory => {
+        let place = Place::new(backend).await;
+        let pool = Pool::to(&place, backend).await;
+        let world = match &pool {
+            Some(pool) => {
+                pool.run(match backend {
+                    Backend::MariaDb => {
+                        "CREATE TABLE users (number BIGINT PRIMARY KEY,
+                         name VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL UNIQUE, joined TEXT)"
+                    }
+                    _ => "CREATE TABLE users (number BIGINT PRIMARY KEY, name TEXT NOT NULL UNIQUE, joined TEXT)",
+                })
+                .await;
+                pool.run(MADE).await;
+                world(backend, pool.clone(), SqlxStore::from_pool(pool.clone()).await.unwrap()).await
+            }
+            None => {
                 let users = BTreeMap::from([("Ada", 7), ("ada", 8), ("Grace Hopper", 12)]);
-                let world = world(backend, users, MemoryStore::new()).await;
-                Self { world, pool: None, _directory: None }
+                world(backend, users, MemoryStore::new()).await
             }
-            Backend::Sqlite => {
-                let directory = tempfile::tempdir().unwrap();
-                let file = SqliteConnectOptions::new().filename(directory.path().join("app.db"));
-                let pool = SqlitePool::connect_with(file.create_if_missing(true)).await.unwrap();
-                let made = "CREATE TABLE users (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, joined TEXT);
-                    INSERT INTO users VALUES (7, 'Ada', '2009'), (8, 'ada', '2014'), (12, 'Grace Hopper', NULL)";
-                sqlx::raw_sql(made).execute(&pool).await.unwrap();
-                let store = SqlxStore::from_pool(pool.clone()).await.unwrap();
-                let world = world(backend, pool.clone(), store).await;
-                Self { world, pool: Some(pool), _directory: Some(directory) }
-            }
-        }
+        };
+        Self { world, pool, _place: place }
     }
 
     /// Brings the users in, and gives each the same password.
@@ -317,36 +374,32 @@ on_each_store! {
             assert_eq!(cx.find_principal(&cx.identifier(name).unwrap()).await.unwrap(), None, "{name}");
         }
     }
-}
 
-#[tokio::test]
-async fn the_applications_table_is_as_it_was() {
-    let application = Application::imported(Backend::Sqlite).await;
-    let pool = application.pool.as_ref().unwrap();
-    let users: Vec<(i64, String, Option<String>)> =
-        sqlx::query_as("SELECT * FROM users ORDER BY number").fetch_all(pool).await.unwrap();
-    let names: Vec<&str> = users.iter().map(|(_, name, _)| name.as_str()).collect();
-    assert_eq!(names, ["Ada", "ada", "Grace Hopper"]);
-    let joined: Vec<(String, String)> = sqlx::query_as(
-        "SELECT u.name, p.status FROM users u JOIN app_user_links l USING (number)
-         JOIN auth_principals p ON (p.tenant_id, p.id) = (l.tenant_id, l.principal_id) ORDER BY u.number",
-    )
-    .fetch_all(pool)
-    .await
-    .unwrap();
-    assert_eq!(joined[2], ("Grace Hopper".to_owned(), "active".to_owned()));
-}
+    async fn the_applications_table_is_as_it_was(backend) {
+        let application = Application::imported(backend).await;
+        let Some(pool) = &application.pool else { return };
+        let users = pool.texts("SELECT name, COALESCE(joined, '-'), '' FROM users ORDER BY number").await;
+        let users: Vec<_> = users.iter().map(|(name, joined, _)| (name.as_str(), joined.as_str())).collect();
+        assert_eq!(users, [("Ada", "2009"), ("ada", "2014"), ("Grace Hopper", "-")]);
+        let joined = pool
+            .texts(
+                "SELECT u.name, p.status, p.kind FROM users u JOIN app_user_links l USING (number)
+                 JOIN auth_principals p ON p.tenant_id = l.tenant_id AND p.id = l.principal_id ORDER BY u.number",
+            )
+            .await;
+        assert_eq!(joined[2], ("Grace Hopper".to_owned(), "active".to_owned(), "human".to_owned()));
+    }
 
-#[tokio::test]
-async fn a_directory_that_fails_is_503_and_no_failed_guess() {
-    let application = Application::imported(Backend::Sqlite).await;
-    let pool = application.pool.as_ref().unwrap();
-    let world = &application.world;
-    let before = world.audit().await;
-    sqlx::raw_sql("ALTER TABLE users RENAME TO moved").execute(pool).await.unwrap();
-    let failed = world.browser().login("Ada", PASSWORD).await;
-    assert_eq!((failed.status, failed.code().as_str()), (503, "core.unavailable"));
-    assert_eq!(world.audit().await, before);
-    sqlx::raw_sql("ALTER TABLE moved RENAME TO users").execute(pool).await.unwrap();
-    world.signed_in("Ada").await;
+    async fn a_directory_that_fails_is_503_and_no_failed_guess(backend) {
+        let application = Application::imported(backend).await;
+        let Some(pool) = &application.pool else { return };
+        let world = &application.world;
+        let before = world.audit().await;
+        pool.run("ALTER TABLE users RENAME TO moved").await;
+        let failed = world.browser().login("Ada", PASSWORD).await;
+        assert_eq!((failed.status, failed.code().as_str()), (503, "core.unavailable"));
+        assert_eq!(world.audit().await, before);
+        pool.run("ALTER TABLE moved RENAME TO users").await;
+        world.signed_in("Ada").await;
+    }
 }

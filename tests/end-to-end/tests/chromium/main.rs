@@ -4,6 +4,7 @@
 
 mod driver;
 mod quickstart;
+mod token_api;
 
 use std::time::Duration;
 

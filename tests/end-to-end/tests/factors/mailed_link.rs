@@ -1,11 +1,6 @@
 //! A mailed link that signs in once, from any browser; for an address of nobody everything looks the same.
 
-use std::{
-    collections::BTreeSet,
-    io::Write,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use authkit_account::AccountAdmin;
@@ -17,12 +12,11 @@ use authkit_core::{
 };
 use authkit_password::PasswordAdmin;
 use authkit_testkit::{Counted, Fault, drop_at_every_await};
-use end_to_end::{Answer, Backend, OTHER_PASSWORD, World, on_each_store};
+use end_to_end::{Answer, Backend, Log, OTHER_PASSWORD, World, on_each_store};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::task::JoinSet;
-use tracing_subscriber::layer::SubscriberExt as _;
 
 const METHOD: MethodId = MethodId::from_static("link");
 const EMAIL: Channel = Channel::from_static("email");
@@ -311,13 +305,10 @@ on_each_store! {
     }
 
     async fn the_token_stands_in_no_table_log_or_answer(backend) {
-        let log = Log::default();
-        let writer = log.clone();
-        let lines = tracing_subscriber::fmt::layer().with_writer(move || writer.clone()).with_ansi(false);
-        let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines));
+        let (log, guard) = Log::keep();
         let world = world(backend).await;
         let answer = ask(&world, "ada@example.com").await;
-        let before = tables(&world).await;
+        let before = world.everything().await;
         // Something is logged about a delivery that fails.
         world.mailbox.fail(1);
         world.auth.run_due_jobs().await;
@@ -331,9 +322,8 @@ on_each_store! {
         let secret = &token["link_".len() + 22..];
         let bytes = from_base64url(&token["link_".len()..]).unwrap();
         let listed = json!(bytes[16..48]).to_string();
-        let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-        let (after, answer) = (tables(&world).await, format!("{answer:?}"));
-        for (place, text) in [("tables", before), ("tables", after), ("log", logged), ("answer", answer)] {
+        let (after, answer) = (world.everything().await, format!("{answer:?}"));
+        for (place, text) in [("tables", before), ("tables", after), ("log", log.text()), ("answer", answer)] {
             let found = text.contains(secret) || text.contains(&listed[1..listed.len() - 1]);
             assert!(!found, "the token is in the {place}");
         }
@@ -416,36 +406,5 @@ on_each_store! {
         assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 3, "{statuses:?}");
         world.auth.run_due_jobs().await;
         assert_eq!(mails(&world).len(), 3);
-    }
-}
-
-/// Everything that the store holds, and on disk also what it held.
-async fn tables(world: &World) -> String {
-    let mut text = String::new();
-    for def in world.auth.entities() {
-        for row in world.rows(def.table, "id").await {
-            text += &row.to_string();
-        }
-    }
-    if let Some(database) = world.database() {
-        for suffix in ["", "-wal"] {
-            let file = std::fs::read(format!("{}{suffix}", database.display())).unwrap_or_default();
-            text += &String::from_utf8_lossy(&file);
-        }
-    }
-    text
-}
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }

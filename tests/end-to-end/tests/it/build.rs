@@ -1,5 +1,6 @@
 //! What `build()` says about every wrong setup, word for word, and that the order of registration means nothing.
 
+mod commands;
 mod order;
 mod parts;
 mod paths;

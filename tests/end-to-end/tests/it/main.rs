@@ -8,6 +8,7 @@
 )]
 
 mod build;
+mod commands;
 mod contracts;
 mod drops;
 mod enumeration;

@@ -32,10 +32,10 @@ async fn each_database_gets_its_own_tables() {
     let mut expected: Vec<_> = world.auth.entities().iter().map(|def| def.table.to_owned()).collect();
     expected.retain(|table| table != SESSIONS && table.starts_with("auth_"));
     expected.sort();
-    let found = catalogue(&main, "auth").await;
+    let found = catalogue(main, "auth").await;
     assert!(expected.iter().all(|table| found.contains(table)), "{found:?}");
     assert!(!found.iter().any(|table| table == SESSIONS || table == MARKS), "{found:?}");
-    let found = catalogue(&second, "auth").await;
+    let found = catalogue(second, "auth").await;
     assert!(found.iter().any(|table| table == SESSIONS) && found.iter().any(|table| table == MARKS), "{found:?}");
     assert!(!found.iter().any(|table| expected.contains(table)), "{found:?}");
 }
@@ -46,8 +46,8 @@ async fn two_of_many_tables_of_one_plugin_may_move() {
     let builder = stores.plain().plugin(Shelves::default());
     builder.route(["test_jars", "test_lids"], stores.second.clone()).build().await;
     let [main, second] = stores.databases().map(Option::unwrap);
-    assert_eq!(catalogue(&main, "test").await, ["test_crumbs"]);
-    assert_eq!(catalogue(&second, "test").await, ["test_jars", "test_lids"]);
+    assert_eq!(catalogue(main, "test").await, ["test_crumbs"]);
+    assert_eq!(catalogue(second, "test").await, ["test_jars", "test_lids"]);
 }
 
 #[tokio::test]

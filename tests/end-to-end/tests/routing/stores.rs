@@ -11,12 +11,9 @@ use authkit_core::{
     AuditId, Capabilities, Def, Direction, Done, Entity, Get, Migration, Op, Query, Row, Scope, Shape, Store,
     StoreError, TenantId, Timestamp,
 };
-use authkit_store_memory::MemoryStore;
-use authkit_store_sqlx::SqlxStore;
 use authkit_testkit::{Counted, Fault, Faulty};
-use end_to_end::{Backend, World, WorldBuilder};
+use end_to_end::{Backend, Place, World, WorldBuilder};
 use serde_json::Value as JsonValue;
-use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 /// The table that lives in the second store, unless a test says otherwise.
@@ -36,6 +33,15 @@ macro_rules! on_each_pair {
 
             $(#[$meta])*
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn mariadb_and_sqlite() {
+                use end_to_end::Backend::{MariaDb, Sqlite};
+                if MariaDb.is_here() {
+                    body(&$crate::stores::Stores::open(MariaDb, Sqlite).await).await;
+                }
+            }
+
+            $(#[$meta])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn memory_and_memory() {
                 body(&$crate::stores::Stores::open(end_to_end::Backend::Memory, end_to_end::Backend::Memory).await).await;
             }
@@ -44,6 +50,15 @@ macro_rules! on_each_pair {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn memory_and_sqlite() {
                 body(&$crate::stores::Stores::open(end_to_end::Backend::Memory, end_to_end::Backend::Sqlite).await).await;
+            }
+
+            $(#[$meta])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres_and_memory() {
+                use end_to_end::Backend::{Memory, Postgres};
+                if Postgres.is_here() {
+                    body(&$crate::stores::Stores::open(Postgres, Memory).await).await;
+                }
             }
 
             $(#[$meta])*
@@ -66,17 +81,18 @@ pub(crate) use on_each_pair;
 pub(crate) struct Stores {
     pub(crate) main: Gate,
     pub(crate) second: Faulty<Gate>,
-    pub(crate) directory: TempDir,
     backends: [Backend; 2],
+    /// The last field: they are removed when nothing is connected to them any more.
+    places: [Place; 2],
 }
 
 impl Stores {
     pub(crate) async fn open(main: Backend, second: Backend) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let main_store = open(main, &directory, MAIN).await;
-        let second_store = open(second, &directory, SECOND).await;
-        let second_store = Faulty::new(Gate::before(second_store));
-        Self { main: Gate::before(main_store), second: second_store, directory, backends: [main, second] }
+        let places = [Place::new(main).await, Place::new(second).await];
+        let [main_store, second_store] = &places;
+        let main_store = Gate::before(main_store.store().await);
+        let second_store = Faulty::new(Gate::before(second_store.store().await));
+        Self { main: main_store, second: second_store, backends: [main, second], places }
     }
 
     /// An application without tables of its own in the second store.
@@ -101,10 +117,9 @@ impl Stores {
         world
     }
 
-    /// The databases of the main and the second store, where they are SQLite.
-    pub(crate) fn databases(&self) -> [Option<String>; 2] {
-        let url = |at: usize, file: &str| (self.backends[at] == Backend::Sqlite).then(|| url(&self.directory, file));
-        [url(0, MAIN), url(1, SECOND)]
+    /// The databases of the main and the second store, where they are no memory.
+    pub(crate) fn databases(&self) -> [Option<&str>; 2] {
+        self.places.each_ref().map(Place::url)
     }
 
     /// Nothing answers in the second store, until [`Faulty::heal`].
@@ -170,20 +185,6 @@ impl Stores {
 
 fn sessions(world: &World) -> &Def {
     world.auth.entities().iter().find(|def| def.table == SESSIONS).unwrap()
-}
-
-const MAIN: &str = "main.db";
-const SECOND: &str = "second.db";
-
-fn url(directory: &TempDir, file: &str) -> String {
-    format!("sqlite://{}?mode=rwc", directory.path().join(file).display())
-}
-
-async fn open(backend: Backend, directory: &TempDir, file: &str) -> Arc<dyn Store> {
-    match backend {
-        Backend::Memory => Arc::new(MemoryStore::new()),
-        Backend::Sqlite => Arc::new(SqlxStore::connect(&url(directory, file)).await.unwrap()),
-    }
 }
 
 /// The row with which every commit in the second store begins, as core declares it.

@@ -2,9 +2,10 @@
 
 use authkit_core::Class;
 
-use super::{Attempt, Checked, Claim, Flight, Model, breach, secrets::names_secret};
+use super::{Attempt, Claim, Flight, Model, secrets::names_secret};
 use crate::{
     ask::{Answer, Deed, Offers, Refusal},
+    breach::{Checked, breach},
     store::{Seen, Trouble},
 };
 

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use authkit_core::{Id, Status, Timestamp};
 use serde_json::Value as JsonValue;
 
-use super::{Account, Aim, Attempt, Badge, Checked, Flight, Flow, Grant, Model, Session, breach, proof::Proved};
+use super::{Account, Aim, Attempt, Badge, Flight, Flow, Grant, Model, Session, proof::Proved};
 use crate::{
     ask::Deed,
+    breach::{Checked, breach},
     plugin::SMALLEST_STEP,
     request::{Action, Person, Tenant},
     rows::{Change, Row, Rows, TABLES, Table},

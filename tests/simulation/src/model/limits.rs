@@ -4,9 +4,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use authkit_core::{Id, Timestamp};
 
-use super::{Attempt, Checked, Flight, Model, breach};
+use super::{Attempt, Flight, Model};
 use crate::{
     ask::Deed,
+    breach::{Checked, breach},
     house::{FAILURES, GUESSES, GUESSES_OF_CLIENT},
     request::{Person, Tenant},
     store::Seen,

@@ -23,21 +23,6 @@ use crate::{
 pub(crate) use self::landing::Look;
 use self::limits::Subject;
 
-/// Something that must not be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Breach {
-    /// Which invariant: `I1`.
-    pub(crate) invariant: &'static str,
-    pub(crate) text: String,
-}
-
-/// Nothing, or what must not be.
-pub(crate) type Checked<T = ()> = Result<T, Breach>;
-
-pub(crate) fn breach(invariant: &'static str, text: impl Into<String>) -> Breach {
-    Breach { invariant, text: text.into() }
-}
-
 /// Everything that has to be true of a history so far.
 pub(crate) struct Model {
     pub(crate) accounts: BTreeMap<(Tenant, Id), Account>,

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use authkit_core::{Aal, Id, Status, Timestamp};
 
-use super::{Account, Aim, Checked, Flight, Flow, Model, Proof, breach};
+use super::{Account, Aim, Flight, Flow, Model, Proof};
 use crate::{
     ask::Deed,
+    breach::{Checked, breach},
     request::{Action, Person, Tenant},
 };
 

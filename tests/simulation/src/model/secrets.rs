@@ -2,8 +2,11 @@
 
 use authkit_core::{Value, from_base64url};
 
-use super::{Checked, Model, breach};
-use crate::rows::{Change, Table};
+use super::Model;
+use crate::{
+    breach::{Checked, breach},
+    rows::{Change, Table},
+};
 
 /// What every password, badge and token of the simulation begins with.
 const CANARIES: (&str, [&str; 3]) = ("canary-", ["aks_", "akf_", "akg_"]);

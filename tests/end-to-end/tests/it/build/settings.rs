@@ -28,7 +28,7 @@ fn in_tree(plugin: &str, section: JsonValue, expected: &str) {
 
 #[test]
 fn a_key_that_is_not_known_is_named_with_those_that_are() {
-    in_tree("session", json!({ "idel": 1 }), "unknown key session.idel; there are absolute, idle");
+    in_tree("session", json!({ "idel": 1 }), "unknown key session.idel; there are absolute, idle, remember");
     in_tree(
         "account",
         json!({ "signup": "open" }),
