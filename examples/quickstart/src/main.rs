@@ -2,7 +2,7 @@
 
 mod site;
 
-use std::net::SocketAddr;
+use std::{io, net::SocketAddr, process::ExitCode};
 
 use anyhow::Context as _;
 use authkit_account::Accounts;
@@ -18,19 +18,22 @@ use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
 #[expect(clippy::disallowed_methods, clippy::print_stdout, reason = "the program decides how to wait, and greets")]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> anyhow::Result<ExitCode> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
 
     let auth = AuthManager::builder()
         .public_url("http://localhost:3000")
         .keys(KeyRing::dev_file("authkit.key")?)
-        .store(SqlxStore::connect("sqlite://quickstart.db?mode=rwc").await?)
+        .store(SqlxStore::connect("sqlite://quickstart.db").await?)
         .plugin(Accounts::default())
         .plugin(Sessions::opaque())
         .plugin(Passwords::default().service_name("Quickstart"))
         .plugin(Throttle::default())
         .build()?;
+    if let Some(code) = authkit_cli::run(&auth, std::env::args_os()).await {
+        return Ok(code);
+    }
     auth.migrate().await?;
     tokio::spawn(auth.clone().run_jobs(tokio::time::sleep));
 
@@ -46,5 +49,5 @@ async fn main() -> anyhow::Result<()> {
     axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(async { tokio::signal::ctrl_c().await.unwrap_or_default() })
         .await?;
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
