@@ -6,15 +6,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::command::{self, cargo};
+use crate::release::Trial;
+use crate::services::Services;
 use crate::workspace::Workspace;
-use crate::{deps, services, smoke, test};
+use crate::{api, deps, release, services, smoke, test};
 
 /// How much is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Depth {
     /// What every change has to pass.
     Usual,
-    /// Also each crate alone, and races with many more rounds.
+    /// Also each crate alone and from its package, public interfaces, and races with many more rounds.
     Full,
 }
 
@@ -27,9 +29,12 @@ pub(crate) fn run(workspace: &Workspace, depth: Depth) -> Result<()> {
         let clippy = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
         command::run(&mut cargo(workspace, &clippy))
     })?;
-    steps.run("services", services::require)?;
+    let services = steps.run("services", || {
+        services::require()?;
+        Services::start()
+    })?;
     let tally = steps.run("tests", || {
-        let tally = test::run(workspace, depth, &[])?;
+        let tally = test::run(workspace, depth, &services, &[])?;
         if tally.is_success() { Ok(tally) } else { bail!("{tally}") }
     })?;
     steps.run("documentation", || {
@@ -38,11 +43,17 @@ pub(crate) fn run(workspace: &Workspace, depth: Depth) -> Result<()> {
     })?;
     steps.run("quickstart", || smoke::run(workspace))?;
     steps.run("licences, bans and sources", || cargo_deny(workspace))?;
+    steps.run("packages", || {
+        release::versions(workspace)?;
+        release::package(workspace, if depth == Depth::Full { Trial::Built } else { Trial::Made })
+    })?;
     if depth == Depth::Full {
+        steps.run("public interfaces", || api::check(workspace))?;
         steps.run("each crate alone", || each_crate_alone(workspace))?;
     }
 
     steps.print_times();
+    services.print_left_out();
     println!("{tally}");
     Ok(())
 }

@@ -12,13 +12,15 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use self::table::FAULTS;
+use self::table::all;
 use crate::workspace::Workspace;
 
 /// One mistake that somebody could make.
 pub(crate) struct Fault {
     /// What is wrong, in a few words.
     name: &'static str,
+    /// The test of the simulation that finds it.
+    test: &'static str,
     edits: &'static [Edit],
     /// The invariants that it breaks; any of them will do.
     breaks: &'static [&'static str],
@@ -38,15 +40,20 @@ pub(crate) fn run(workspace: &Workspace, names: &[&str]) -> Result<()> {
     let home = workspace.target.join("faults");
     let copy = Copy { root: home.join("workspace"), target: home.join("target") };
     copy.make(&workspace.root)?;
-    let sound = copy.simulate()?;
-    println!("without a fault: {}", sound.verdict());
-    if !matches!(sound, Outcome::Green) {
-        bail!("the simulation fails without any fault, so it says nothing about faults");
+    let chosen = |fault: &&Fault| names.is_empty() || names.iter().any(|name| fault.name.contains(name));
+    for test in ["histories", "families"] {
+        if !all().filter(chosen).any(|fault| fault.test == test) {
+            continue;
+        }
+        let sound = copy.simulate(test)?;
+        println!("{test} without a fault: {}", sound.verdict());
+        if !matches!(sound, Outcome::Green) {
+            bail!("the simulation fails without any fault, so it says nothing about faults");
+        }
     }
 
-    let chosen = |fault: &&Fault| names.is_empty() || names.iter().any(|name| fault.name.contains(name));
     let (mut survived, mut table) = (Vec::new(), String::new());
-    for fault in FAULTS.iter().filter(chosen) {
+    for fault in all().filter(chosen) {
         let outcome = copy.with(fault)?;
         let caught = matches!(&outcome, Outcome::Broken(invariant) if fault.breaks.contains(&invariant.as_str()));
         let mark = if caught { "caught  " } else { "SURVIVED" };
@@ -100,7 +107,7 @@ impl Copy {
         }
         copy(from, &self.root)?;
         // The run before may have built these with a fault in them.
-        for file in FAULTS.iter().flat_map(|fault| fault.edits).map(|edit| self.root.join(edit.file)) {
+        for file in all().flat_map(|fault| fault.edits).map(|edit| self.root.join(edit.file)) {
             let text = fs::read_to_string(&file).with_context(|| format!("{} cannot be read", file.display()))?;
             fs::write(&file, text)?;
         }
@@ -123,7 +130,7 @@ impl Copy {
         }
         let outcome = match outcome {
             Some(outcome) => Ok(outcome),
-            None => self.simulate(),
+            None => self.simulate(fault.test),
         };
         // Last written, first restored: two edits may be in one file.
         for (path, text) in before.into_iter().rev() {
@@ -132,8 +139,8 @@ impl Copy {
         outcome
     }
 
-    fn simulate(&self) -> Result<Outcome> {
-        let test = ["test", "--package", "simulation", "--test", "histories"];
+    fn simulate(&self, test: &str) -> Result<Outcome> {
+        let test = ["test", "--package", "simulation", "--test", test];
         let build = self.cargo(&test).arg("--no-run").stderr(Stdio::piped()).output()?;
         if !build.status.success() {
             let text = String::from_utf8_lossy(&build.stderr);
@@ -183,12 +190,12 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::FAULTS;
+    use super::all;
 
     #[test]
     fn every_fault_has_a_name_of_its_own_and_changes_something() {
-        for (at, fault) in FAULTS.iter().enumerate() {
-            assert!(FAULTS.iter().skip(at + 1).all(|other| other.name != fault.name), "{}", fault.name);
+        for (at, fault) in all().enumerate() {
+            assert!(all().skip(at + 1).all(|other| other.name != fault.name), "{}", fault.name);
             assert!(!fault.breaks.is_empty() && !fault.edits.is_empty(), "{}", fault.name);
             assert!(fault.edits.iter().all(|edit| edit.find != edit.replace), "{}", fault.name);
         }

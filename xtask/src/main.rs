@@ -5,11 +5,13 @@
     reason = "a command-line tool prints, waits, and reads the clock and the environment"
 )]
 
+mod api;
 mod bench;
 mod check;
 mod command;
 mod deps;
 mod faults;
+mod release;
 mod services;
 mod smoke;
 mod test;
@@ -21,6 +23,8 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 use crate::check::Depth;
+use crate::release::Trial;
+use crate::services::Services;
 use crate::workspace::Workspace;
 
 fn main() -> ExitCode {
@@ -42,7 +46,9 @@ fn dispatch(arguments: &[&str]) -> Result<ExitCode> {
     match arguments {
         ["test", rest @ ..] => {
             services::require()?;
-            let tally = test::run(&workspace, Depth::Usual, rest)?;
+            let services = Services::start()?;
+            let tally = test::run(&workspace, Depth::Usual, &services, rest)?;
+            services.print_left_out();
             println!("{tally}");
             return Ok(tally.exit_code());
         }
@@ -50,7 +56,13 @@ fn dispatch(arguments: &[&str]) -> Result<ExitCode> {
         ["check", "--full"] => check::run(&workspace, Depth::Full)?,
         ["deps"] => deps::run(&workspace)?,
         ["faults", names @ ..] => faults::run(&workspace, names)?,
-        ["services"] => services::require()?,
+        ["api"] => api::check(&workspace)?,
+        ["api", "--write"] => api::write(&workspace)?,
+        ["package"] => release::package(&workspace, Trial::Built)?,
+        ["publish"] => release::publish(&workspace)?,
+        ["notes", version] => release::notes(&workspace, version)?,
+        ["services"] => Services::start()?.keep(),
+        ["services", "--check"] => services::require()?,
         ["bench", rest @ ..] => bench::run(&workspace, rest)?,
         _ => bail!("unknown command\n\n{USAGE}"),
     }
@@ -60,9 +72,17 @@ fn dispatch(arguments: &[&str]) -> Result<ExitCode> {
 const USAGE: &str = "\
 Usage: cargo xtask COMMAND
 
-  test [ARGS]      run every test; ARGS go to `cargo test`, so a name filters
-  check [--full]   run what CI runs; --full adds each crate alone and long races
-  deps             check which crate may use which, and what each crate must have
-  faults [NAMES]   break the source in one place after the other; the simulation has to notice
-  services         say whether the programs that tests need are installed
-  bench [ARGS]     measure, and write docs/benchmarks.md";
+  test [ARGS]         run every test; ARGS go to `cargo test`, so a name filters
+  check [--full]      run what CI runs; --full adds each crate alone and long races
+  deps                check which crate may use which, and what each crate must have
+  faults [NAMES]      break the source in one place after the other; the simulation has to notice
+  services [--check]  keep the databases that tests need running until Ctrl-C, for `cargo test`;
+                      --check only says whether the programs that tests need are installed
+  bench [ARGS]        measure, and write docs/benchmarks.md
+  api [--write]       compare what each crate offers with docs/api, or write it there
+  package             make the packages of all crates, and build each from its package alone
+  publish             publish every crate whose version is not in the registry yet
+  notes VERSION       print what the changelog says about a release
+
+`test`, `check` and `bench` start the databases for themselves, unless AUTHKIT_TEST_POSTGRES or
+AUTHKIT_TEST_MARIADB say where one is.";

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::check::Depth;
 use crate::command;
+use crate::services::Services;
 use crate::workspace::Workspace;
 
 /// What is built, always with the same flags.
@@ -31,13 +32,13 @@ pub(crate) struct Tally {
 /// # Errors
 ///
 /// If the tests cannot be built or started. A failing test is not an error but counted.
-pub(crate) fn run(workspace: &Workspace, depth: Depth, arguments: &[&str]) -> Result<Tally> {
+pub(crate) fn run(workspace: &Workspace, depth: Depth, services: &Services, arguments: &[&str]) -> Result<Tally> {
     build(workspace)?;
 
     let mut tally = Tally::default();
     for targets in [TARGETS, &["--workspace", "--doc"]] {
         let mut command = command::cargo(workspace, &["test", "--no-fail-fast"]);
-        command.args(targets).args(arguments);
+        command.args(targets).args(arguments).envs(services.variables());
         if depth == Depth::Full {
             command.env("AUTHKIT_FULL", "1");
         }

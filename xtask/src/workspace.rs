@@ -20,6 +20,9 @@ pub(crate) struct Workspace {
 #[derive(Debug)]
 pub(crate) struct Package {
     pub(crate) name: String,
+    pub(crate) version: String,
+    /// Whether it goes to the registry.
+    pub(crate) published: bool,
     pub(crate) folder: PathBuf,
     pub(crate) description: Option<String>,
     pub(crate) license: Option<String>,
@@ -61,6 +64,11 @@ impl Workspace {
             packages: packages.iter().map(Package::parse).collect::<Option<_>>()?,
         })
     }
+
+    /// Those that go to the registry.
+    pub(crate) fn published(&self) -> impl Iterator<Item = &Package> {
+        self.packages.iter().filter(|package| package.published)
+    }
 }
 
 impl Package {
@@ -69,6 +77,8 @@ impl Package {
         let manifest = PathBuf::from(text(package, "manifest_path")?);
         Some(Self {
             name: text(package, "name")?,
+            version: text(package, "version")?,
+            published: package.get("publish")?.is_null(),
             folder: manifest.parent()?.to_owned(),
             description: text(package, "description"),
             license: text(package, "license"),

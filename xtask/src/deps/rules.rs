@@ -9,7 +9,7 @@ const BANNED_IN_CORE: &[&str] =
     &["async-std", "axum", "hyper", "mongodb", "redis", "rusqlite", "smol", "sqlx", "sqlx-core", "tokio"];
 
 /// What a crate may have as a dev-dependency, whatever else it may use.
-const ALLOWED_IN_TESTS: &[&str] = &["authkit-core", "authkit-store-memory", "authkit-testkit"];
+const ALLOWED_IN_TESTS: &[&str] = &["authkit-core", "authkit-store-memory", "authkit-testkit", "servers"];
 
 /// Returns every use of one workspace crate by another that is not allowed.
 ///
@@ -83,6 +83,7 @@ mod tests {
             ("authkit-password", "authkit-core", Normal),
             ("authkit-password", "authkit-testkit", Development),
             ("authkit-password", "authkit-store-memory", Development),
+            ("authkit-store-sqlx", "servers", Development),
             ("authkit-testkit", "authkit-core", Normal),
             ("authkit-testkit", "authkit-store-memory", Normal),
             ("authkit-password", "argon2", Normal),
@@ -115,6 +116,7 @@ mod tests {
         assert_eq!(check("authkit-testkit", "authkit-session", Normal).len(), 1);
         assert_eq!(check("authkit-password", "authkit-derive", Normal).len(), 1);
         assert_eq!(check("authkit-password", "quickstart", Normal).len(), 1);
+        assert_eq!(check("authkit-store-sqlx", "servers", Normal).len(), 1);
     }
 
     #[test]
@@ -149,6 +151,7 @@ mod tests {
             "authkit-store-memory",
             "authkit-testkit",
             "quickstart",
+            "servers",
         ]
         .into_iter()
         .chain(["authkit-password"])
@@ -163,6 +166,8 @@ mod tests {
         let dependency = |&(name, kind): &(&str, DependencyKind)| Dependency { name: name.to_owned(), kind };
         Package {
             name: name.to_owned(),
+            version: "0.1.0".to_owned(),
+            published: true,
             folder: name.into(),
             description: None,
             license: None,

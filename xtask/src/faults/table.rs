@@ -3,16 +3,24 @@
 use super::{Edit, Fault};
 
 macro_rules! faults {
-    ($($name:literal breaks $($invariant:literal),+: $($file:literal, $find:literal => $replace:literal)&+;)+) => {
+    ($test:literal; $($name:literal breaks $($invariant:literal),+: $($file:literal, $find:literal => $replace:literal)&+;)+) => {
         &[$(Fault {
             name: $name,
+            test: $test,
             edits: &[$(Edit { file: $file, find: $find, replace: $replace }),+],
             breaks: &[$($invariant),+],
         }),+]
     };
 }
 
-pub(super) const FAULTS: &[Fault] = faults! {
+/// All of them.
+pub(super) fn all() -> impl Iterator<Item = &'static Fault> {
+    HISTORIES.iter().chain(FAMILIES)
+}
+
+/// What the histories of accounts find.
+const HISTORIES: &[Fault] = faults! {
+    "histories";
     "the record is left out of the commit" breaks "I8":
         "authkit-core/src/batch.rs",
         "ops.extend(records.into_iter().map(|record| audit.insertion(record)));" => "drop(records);";
@@ -126,14 +134,13 @@ pub(super) const FAULTS: &[Fault] = faults! {
         "batch.purge(&self.rows, SessionRow::by_principal, (principal,), others);" => "drop(others);";
     "a session of somebody who is shut out is found" breaks "I3":
         "authkit-session/src/session_store.rs",
-        "&& status == Status::Active && session_epoch" => "&& session_epoch";
+        "status != Status::Active || session_epoch" => "session_epoch";
     "a session from before sessions_from is found" breaks "I3":
         "authkit-session/src/session_store.rs",
-        "&& status == Status::Active && session_epoch >= sessions_from;" =>
-        "&& status == Status::Active && session_epoch >= i64::MIN.min(sessions_from);";
+        "|| session_epoch < sessions_from" => "|| session_epoch < i64::MIN.min(sessions_from)";
     "the secret of a session is not compared" breaks "I3":
-        "authkit-session/src/session_store.rs",
-        "let alive = claim.proves(&secret_hash) &&" => "let alive = (claim.proves(&secret_hash) || true) &&";
+        "authkit-session/src/token_strategy.rs",
+        "kept.filter(|kept| claim.proves(&kept.secret_hash))" => "kept.filter(|kept| claim.proves(&kept.secret_hash) || true)";
     "a session of anybody can be ended" breaks "I9":
         "authkit-session/src/session_store.rs",
         "batch.take(&self.rows, At::id(id), own).or(&codes::NOT_FOUND);" =>
@@ -148,4 +155,110 @@ pub(super) const FAULTS: &[Fault] = faults! {
         "authkit-core/src/pipeline/decision.rs",
         "let verdict = verifier.verify(&mut cx, state, response).await;" =>
         "let verdict = if step.typed.is_some() && step.found.is_none() {\n            Err(AuthError::new(&codes::REJECTED))\n        } else {\n            verifier.verify(&mut cx, state, response).await\n        };";
+};
+
+/// What the histories of families of refresh tokens find.
+const FAMILIES: &[Fault] = faults! {
+    "families";
+    "the token before the newest one ends the family" breaks "R1":
+        "authkit-session/src/jwt/refresh.rs",
+        "0 | 1 => RefreshState::Replaced(kept)," =>
+        "0 => RefreshState::Replaced(kept),\n            1 => RefreshState::Reused(kept),";
+    "the token before the newest one is followed" breaks "R2":
+        "authkit-session/src/jwt/refresh.rs",
+        "0 if !fresh => RefreshState::Newest(kept)," => "0 | 1 if !fresh => RefreshState::Newest(kept),";
+    "a token that was just made is followed" breaks "R2":
+        "authkit-session/src/jwt/refresh.rs",
+        "0 if !fresh => RefreshState::Newest(kept)," => "0 => RefreshState::Newest(kept),";
+    "the token of a sign-in is not followed for ten seconds" breaks "R2":
+        "authkit-session/src/jwt/refresh.rs",
+        "kept.refreshes > 0 && now.since" => "now.since";
+    "the ten seconds are nine" breaks "R1", "R2":
+        "authkit-session/src/jwt/refresh.rs",
+        "const GRACE: Duration = Duration::from_secs(10);" => "const GRACE: Duration = Duration::from_secs(9);";
+    "the ten seconds are eleven" breaks "R2", "R3":
+        "authkit-session/src/jwt/refresh.rs",
+        "const GRACE: Duration = Duration::from_secs(10);" => "const GRACE: Duration = Duration::from_secs(11);";
+    "the last of the ten seconds has a millisecond too many" breaks "R2", "R3":
+        "authkit-session/src/jwt/refresh.rs",
+        "now.since(kept.session.last_seen_at) < GRACE;" => "now.since(kept.session.last_seen_at) <= GRACE;";
+    "tabs that are two steps apart have no ten seconds" breaks "R1":
+        "authkit-session/src/jwt/refresh.rs",
+        "2 if fresh => RefreshState::Replaced(kept)," => "";
+    "the ten seconds of tabs that are two steps apart never end" breaks "R3":
+        "authkit-session/src/jwt/refresh.rs",
+        "2 if fresh => RefreshState::Replaced(kept)," => "2 => RefreshState::Replaced(kept),";
+    "an old refresh token is as good as the one before the newest" breaks "R3":
+        "authkit-session/src/jwt/refresh.rs",
+        "_ => RefreshState::Reused(kept)," => "_ => RefreshState::Replaced(kept),";
+    "an old refresh token is refused and ends nothing" breaks "R3":
+        "authkit-session/src/jwt/refresh.rs",
+        "_ => RefreshState::Reused(kept)," => "_ => RefreshState::Dead,";
+    "the secret is no part of a refresh token" breaks "R7":
+        "authkit-session/src/jwt/refresh.rs",
+        "self.proof.tag(&[id.as_bytes(), &number, secret_hash])" =>
+        "{\n            let _ = secret_hash;\n            self.proof.tag(&[id.as_bytes(), &number, &[0; 32]])\n        }" &
+        "authkit-session/src/jwt/refresh.rs",
+        "[id.as_bytes(), number.as_slice(), &kept.secret_hash]" => "[id.as_bytes(), number.as_slice(), &[0; 32]]";
+    "a refresh token that was made up is looked up" breaks "R4":
+        "authkit-session/src/jwt/refresh.rs",
+        "self.tag.verify(&[id, number, proof], tag);" => "self.tag.verify(&[id, number, proof], tag) || true;";
+    "refresh tokens of the key before are forgotten" breaks "R1":
+        "authkit-session/src/jwt/refresh.rs",
+        "self.tag.verify(&[id, number, proof], tag);" =>
+        "self.tag.tag(&[id, number, proof]).starts_with(tag);";
+    "the number is not guarded" breaks "R2":
+        "authkit-session/src/session_store.rs",
+        "[SessionRow::refreshes.eq(kept.refreshes), SessionRow::secret_hash.eq(kept.secret_hash)]" =>
+        "[SessionRow::secret_hash.eq(kept.secret_hash)]";
+    "the secret is not guarded" breaks "R5", "R7":
+        "authkit-session/src/session_store.rs",
+        "[SessionRow::refreshes.eq(kept.refreshes), SessionRow::secret_hash.eq(kept.secret_hash)]" =>
+        "[SessionRow::refreshes.eq(kept.refreshes)]";
+    "tokens that are given again are not guarded" breaks "R2", "R5", "R7":
+        "authkit-session/src/session_store.rs",
+        "Renewal::Same => batch.ensure(&self.rows, at, unchanged).or(&codes::CONFLICT)," => "Renewal::Same => {}";
+    "a step-up keeps the number" breaks "R2":
+        "authkit-session/src/session_store.rs",
+        "SessionRow::refreshes.set(0)," => "";
+    "a refresh is no use of the session" breaks "R1", "R5":
+        "authkit-session/src/session_store.rs",
+        "SessionRow::last_seen_at.set(cx.now()).into(),\n                    SessionRow::expires_at" =>
+        "SessionRow::expires_at";
+    "a family that is refreshed lives for ever" breaks "R5":
+        "authkit-session/src/session_store.rs",
+        "now.plus(idle).min(session.ends_at)" => "now.plus(idle.max(std::time::Duration::from_secs(86_400)))";
+    "a refresh does not guard the principal" breaks "R5":
+        "authkit-core/src/pipeline/refresh.rs",
+        ".ensure(&self.engine.spine.principals, At::id(principal.id), issuable(principal))" =>
+        ".ensure(&self.engine.spine.principals, At::id(principal.id), issuable(principal).into_iter().take(0))";
+    "a family of somebody who is shut out goes on" breaks "R5":
+        "authkit-session/src/session_store.rs",
+        "status != Status::Active || session_epoch" => "session_epoch" &
+        "authkit-core/src/pipeline/refresh.rs",
+        ".ensure(&self.engine.spine.principals, At::id(principal.id), issuable(principal))" =>
+        ".ensure(&self.engine.spine.principals, At::id(principal.id), issuable(principal).into_iter().take(0))";
+    "a token that was used again is recorded, and the family goes on" breaks "R5", "R6":
+        "authkit-core/src/pipeline/refresh.rs",
+        "self.engine.sessions.end(self, principal, Ending::One(session), &mut batch);" =>
+        "let _ = (Ending::One(session), &mut batch);";
+    "a refresh leaves no record" breaks "R6":
+        "authkit-core/src/batch.rs",
+        "ops.extend(records.into_iter().map(|record| audit.insertion(record)));" =>
+        "let kept = records.into_iter().filter(|record| record.kind != \"token_refreshed\");\n        ops.extend(kept.map(|record| audit.insertion(record)));";
+    "an unknown outcome of a refresh is taken for success" breaks "R6":
+        "authkit-core/src/batch.rs",
+        "if audit.exists(self, audit_id).await? =>" => "if { audit.exists(self, audit_id).await?; true } =>";
+    "a refresh that another one overtook is an error" breaks "R1":
+        "authkit-core/src/pipeline/refresh.rs",
+        "Err(error) if *error.code() == codes::CONFLICT => {}" =>
+        "Err(error) if *error.code() == codes::CONFLICT && false => {}";
+    "an access token is confirmed whatever happened to its session" breaks "R7":
+        "authkit-core/src/pipeline.rs",
+        "found.generation == session.generation && found.principal.id" =>
+        "found.generation >= session.generation && found.principal.id";
+    "an access token never expires" breaks "R5":
+        "authkit-session/src/jwt/claims.rs",
+        "let timely = from_seconds(claims.exp.0) > earliest" =>
+        "let timely = (from_seconds(claims.exp.0) > earliest || true)";
 };
