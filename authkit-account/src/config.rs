@@ -1,10 +1,11 @@
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Who may sign up, what sign-up tells, and how long deleted accounts wait. In a configuration tree spans are whole
 /// seconds.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct AccountConfig {
@@ -14,11 +15,12 @@ pub struct AccountConfig {
     pub disclosure: Disclosure,
     /// How long a deleted account can be restored before it is purged; 30 days unless set.
     #[serde(with = "authkit_core::seconds")]
+    #[schemars(with = "u64")]
     pub deletion_grace: Duration,
 }
 
 /// Who may sign up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum SignUpPolicy {
@@ -31,7 +33,7 @@ pub enum SignUpPolicy {
 }
 
 /// Whether sign-up tells that an address is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Disclosure {

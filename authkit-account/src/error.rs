@@ -27,14 +27,8 @@ pub mod codes {
     pub static WRONG_STATUS: ErrorCode =
         ErrorCode::new("account.wrong_status", Class::Conflict, "The account's status does not permit this.");
 
-    pub(crate) static ALL: [&ErrorCode; 6] = [
-        &IDENTIFIER_TAKEN,
-        &IMPORTED_OTHERWISE,
-        &INVITATION_INVALID,
-        &ROWS_REFUSED,
-        &SIGN_UP_CLOSED,
-        &WRONG_STATUS,
-    ];
+    pub(crate) static ALL: [&ErrorCode; 6] =
+        [&IDENTIFIER_TAKEN, &IMPORTED_OTHERWISE, &INVITATION_INVALID, &ROWS_REFUSED, &SIGN_UP_CLOSED, &WRONG_STATUS];
 }
 
 #[cfg(test)]

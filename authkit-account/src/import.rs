@@ -1,7 +1,7 @@
 use std::{fmt, mem, sync::Arc};
 
 use authkit_core::{
-    At, AuthError, Batch, Class, Collection, Principal, PrincipalId, RequestContext, codes as core_codes,
+    At, AuthError, Batch, Class, Collection, Principal, PrincipalId, RequestContext, TenantId, codes as core_codes,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -150,6 +150,8 @@ pub struct ImportRun {
     import: Arc<AccountImport>,
     /// There in a dry run.
     planned: Option<Planned>,
+    /// That of the first call.
+    tenant: Option<TenantId>,
     lines: Lines,
     waiting: Read,
     totals: ImportTotals,
@@ -184,13 +186,13 @@ pub struct RefusedRow {
 impl ImportRun {
     fn new(import: Arc<AccountImport>, planned: Option<Planned>) -> Self {
         let (lines, waiting) = (Lines::default(), Vec::new());
-        Self { import, planned, lines, waiting, totals: ImportTotals::default(), torn: false }
+        Self { import, planned, tenant: None, lines, waiting, totals: ImportTotals::default(), torn: false }
     }
 
     /// Takes the next bytes of the file; returns the records that are refused, in the order of the file.
     ///
-    /// What is taken may be written by a later call, up to [`ImportRun::finish`]. Give each call a new request, so that its
-    /// time is right.
+    /// What is taken may be written by a later call, up to [`ImportRun::finish`]. Give each call a new request to the same
+    /// tenant, so that its time is right.
     ///
     /// # Errors
     ///
@@ -200,7 +202,7 @@ impl ImportRun {
     ///
     /// Dropped at any point, no account is written in part. The run is over then.
     pub async fn feed(&mut self, cx: &RequestContext, mut bytes: &[u8]) -> Result<Vec<RefusedRow>, AuthError> {
-        self.begin_call()?;
+        self.begin_call(cx)?;
         let mut refused = Vec::new();
         while let Some(line) = self.lines.next(&mut bytes) {
             self.take(cx, &line);
@@ -222,7 +224,7 @@ impl ImportRun {
     ///
     /// As [`ImportRun::feed`].
     pub async fn finish(&mut self, cx: &RequestContext) -> Result<Vec<RefusedRow>, AuthError> {
-        self.begin_call()?;
+        self.begin_call(cx)?;
         let mut refused = Vec::new();
         if let Some(line) = self.lines.rest() {
             self.take(cx, &line);
@@ -244,7 +246,10 @@ impl ImportRun {
         self.lines.ended()
     }
 
-    fn begin_call(&mut self) -> Result<(), AuthError> {
+    fn begin_call(&mut self, cx: &RequestContext) -> Result<(), AuthError> {
+        if *self.tenant.get_or_insert(cx.tenant()) != cx.tenant() {
+            return Err(AuthError::new(&core_codes::INTERNAL).because("an import went on in another tenant"));
+        }
         if mem::replace(&mut self.torn, true) {
             let reason = "an import went on after a call that failed or was dropped; begin it again";
             return Err(AuthError::new(&core_codes::INTERNAL).because(reason));

@@ -111,6 +111,7 @@ mod tests {
         let released = [
             "ef2d121b3da802244e4e07ca254820daa3d8ed903ce51ced13f3367a5704f8b9",
             "997672752ea8a06f82b17fb944370fd467148d1297178e0052f21db31d8c7869",
+            "566ffcd3cdfbbaadef46dd6305623b6c44dadfc617f61bc0d60def8e7fbf7d98",
         ];
         assert_eq!(checksums, released);
     }

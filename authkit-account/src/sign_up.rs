@@ -52,7 +52,7 @@ pub(crate) fn operation(sign_ups: SignUps) -> Operation {
         let sign_ups = sign_ups.clone();
         async move { sign_ups.sign_up(&call.cx, input).await }
     };
-    Operation::new(HttpMethod::Post, "/auth/signup", Access::Public, "Makes an account.", handler)
+    Operation::new(HttpMethod::Post, "/auth/signup", Access::Public, "Makes an account.", handler).answers(&[201, 202])
 }
 
 impl SignUps {

@@ -37,7 +37,7 @@ pub(crate) fn document(auth: &AuthManager, cookies: &Cookies) -> JsonValue {
         "components": {
             "schemas": components.schemas,
             "parameters": parameters(cookies),
-            "responses": answers::refusals(),
+            "responses": answers::refusals(auth.error_codes()),
             "headers": answers::headers(),
             "securitySchemes": security_schemes(cookies),
         },

@@ -64,17 +64,23 @@ impl Terminal {
     }
 
     /// Writes what is left. That nobody reads it is no error.
-    pub(crate) fn finish(&self) -> io::Result<Reader> {
+    pub(crate) fn finish(&self) -> io::Result<()> {
         let mut screen = self.screen();
         screen.clear_progress();
-        if self.form == Form::Text && self.command.shows == Shows::Many && screen.table.is_empty() {
-            eprintln!("There are none.");
-        }
         let rest = screen.table.flush();
         match screen.write(&rest) {
             Err(error) if screen.reader == Reader::There => Err(error),
-            _ => Ok(screen.reader),
+            _ => Ok(()),
         }
+    }
+
+    pub(crate) fn reader(&self) -> Reader {
+        self.screen().reader
+    }
+
+    /// Whether it was to show any number of values, and there were none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.form == Form::Text && self.command.shows == Shows::Many && self.screen().table.is_empty()
     }
 
     fn screen(&self) -> MutexGuard<'_, Screen> {
@@ -98,9 +104,14 @@ impl Screen {
 
     fn clear_progress(&mut self) {
         if std::mem::take(&mut self.progress) {
-            eprint!("\r\x1b[K");
+            tell("\r\x1b[K");
         }
     }
+}
+
+/// Says something beside the output. That nobody listens is no failure.
+pub(crate) fn tell(text: &str) {
+    io::stderr().write_all(text.as_bytes()).unwrap_or_default();
 }
 
 #[async_trait]
@@ -136,11 +147,12 @@ impl Console for Terminal {
 
     fn progress(&self, done: u64, of: Option<u64>) {
         // What is shown on the same terminal is progress enough.
-        if !io::stderr().is_terminal() || (self.command.shows == Shows::Many && io::stdout().is_terminal()) {
+        let showing = self.command.shows == Shows::Many && !self.screen().table.is_empty();
+        if !io::stderr().is_terminal() || (showing && io::stdout().is_terminal()) {
             return;
         }
         let of = of.map(|of| format!(" of {of}")).unwrap_or_default();
-        eprint!("\r\x1b[K{done}{of} ");
+        tell(&format!("\r\x1b[K{done}{of} "));
         self.screen().progress = true;
     }
 

@@ -6,7 +6,7 @@ use serde_json::Value as JsonValue;
 
 use crate::{
     arguments::{self, Field},
-    console::{Form, Operator, Reader, Terminal},
+    console::{Form, Operator, Reader, Terminal, tell},
     failure, secret,
 };
 
@@ -43,7 +43,7 @@ async fn run_code(auth: &AuthManager, arguments: &[OsString]) -> u8 {
         _ => secret::ask(secrets, &mut input),
     };
     if let Err(refusal) = read {
-        eprintln!("error: {refusal}");
+        tell(&format!("error: {refusal}\n"));
         return failure::USAGE;
     }
 
@@ -54,18 +54,22 @@ async fn run_code(auth: &AuthManager, arguments: &[OsString]) -> u8 {
     let form = if given.get_flag("json") { Form::Json } else { Form::Text };
     let terminal = Arc::new(Terminal::new(auth, operator, form, command));
     let outcome = command.run(terminal.clone(), JsonValue::Object(input)).await;
-    match (outcome, terminal.finish()) {
-        (_, Ok(Reader::Gone)) => 0,
-        (Err(error), _) => {
-            eprint!("{}", if form == Form::Json { failure::json(&error) } else { failure::text(&error) });
-            failure::code(&error)
-        }
-        (Ok(()), Err(error)) => {
-            eprintln!("error: the output cannot be written ({error})");
-            failure::FAILED
-        }
-        (Ok(()), Ok(Reader::There)) => 0,
+    if terminal.reader() == Reader::Gone {
+        return 0;
     }
+    let written = terminal.finish();
+    if let Err(error) = outcome {
+        tell(&if form == Form::Json { failure::json(&error) } else { failure::text(&error) });
+        return failure::code(&error);
+    }
+    if let Err(error) = written {
+        tell(&format!("error: the output cannot be written ({error})\n"));
+        return failure::FAILED;
+    }
+    if terminal.is_empty() {
+        tell("There are none.\n");
+    }
+    0
 }
 
 /// Shows help, or what is wrong with the arguments.
@@ -75,8 +79,10 @@ fn misunderstood(auth: &AuthManager, arguments: &[OsString], error: &clap::Error
         && !matches!(error.kind(), ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand)
         && arguments::may_hold_secret(auth.commands(), arguments)
     {
-        eprintln!("error: the arguments make no sense; see --help. They are not repeated: one may be a secret.");
-        eprintln!("Secrets are asked for, or read with --stdin; what was typed here is in the shell's history.");
+        tell(
+            "error: the arguments make no sense; see --help. They are not repeated: one may be a secret.\n\
+             Secrets are asked for, or read with --stdin; what was typed here is in the shell's history.\n",
+        );
         return failure::USAGE;
     }
     // To standard output if it was asked for, else to standard error.

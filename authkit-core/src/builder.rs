@@ -254,6 +254,8 @@ impl Builder {
         }
         let mut jobs: Vec<Job> = parts.jobs.into_iter().map(|(_, job)| job).collect();
         jobs.sort_by_key(|job| job.id);
+        let mut errors: Vec<_> = manifests.iter().flat_map(|manifest| manifest.errors.iter().copied()).collect();
+        errors.sort_by_key(|error| error.code);
         let engine = Engine {
             clock: self.clock,
             rng: self.rng,
@@ -298,7 +300,10 @@ impl Builder {
         operations.sort_by_key(|operation| (operation.path, operation.method));
         let mut commands: Vec<_> = parts.commands.into_iter().map(|(_, command)| command).collect();
         commands.sort_by_key(|command| command.name);
-        let whole = Whole { engine: Arc::new(engine), public_url, prefix: self.prefix, operations, commands };
+        let mut sections = parts.sections;
+        sections.sort_by_key(|section| section.plugin);
+        let (engine, prefix) = (Arc::new(engine), self.prefix);
+        let whole = Whole { engine, public_url, prefix, operations, commands, errors, sections };
         Ok(AuthManager { parts: Arc::new(whole) })
     }
 

@@ -360,3 +360,6 @@ pub fn base64url(bytes: &[u8]) -> String {
 pub fn from_base64url(text: &str) -> Option<Vec<u8>> {
     BASE64_URL_SAFE_NO_PAD.decode(text).ok()
 }
+
+#[cfg(test)]
+mod tests;

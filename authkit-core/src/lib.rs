@@ -96,7 +96,7 @@ pub use crate::{
     operation::{Access, Call, HttpMethod, Operation, Reply, SessionChange},
     outbox::{Deliver, Parcel},
     pipeline::{Caller, Proof, SignUp},
-    plugin::{Manifest, Plugin, Problem, Registrar, Required},
+    plugin::{Manifest, Plugin, Problem, Registrar, Required, Section},
     principal::{
         Ability, EndSessions, Enrolment, EnrolmentId, Identifier, IdentifierKind, Principal, PrincipalKind,
         PrincipalRow, Status, UserStore,

@@ -8,11 +8,12 @@ use crate::{
     context::{Client, RequestContext},
     engine::Engine,
     entity::Def,
-    error::AuthError,
+    error::{AuthError, ErrorCode},
     evidence::MethodId,
     id::TenantId,
     job,
     operation::Operation,
+    plugin::Section,
     public_url::PublicUrl,
     schema::Migration,
     verifier::MethodSchemas,
@@ -30,6 +31,8 @@ pub(crate) struct Whole {
     pub(crate) prefix: String,
     pub(crate) operations: Vec<Operation>,
     pub(crate) commands: Vec<Command>,
+    pub(crate) errors: Vec<&'static ErrorCode>,
+    pub(crate) sections: Vec<Section>,
 }
 
 impl AuthManager {
@@ -73,6 +76,18 @@ impl AuthManager {
     #[must_use]
     pub fn operations(&self) -> &[Operation] {
         &self.parts.operations
+    }
+
+    /// Everything that can be set, by the plugin that it is set about.
+    #[must_use]
+    pub fn settings(&self) -> &[Section] {
+        &self.parts.sections
+    }
+
+    /// Every error code that clients may be told, in alphabetical order.
+    #[must_use]
+    pub fn error_codes(&self) -> &[&'static ErrorCode] {
+        &self.parts.errors
     }
 
     /// Every command of operators, for a shell to offer.

@@ -217,6 +217,10 @@ pub struct Operation {
     pub input: Schema,
     /// What comes out.
     pub output: Schema,
+    /// The statuses with which it is done: 204 if nothing comes out, else 200, unless [`Operation::answers`] says more.
+    pub statuses: &'static [u16],
+    /// Whether the client may get a session, or new tokens for its own.
+    pub starts_session: bool,
     handler: Arc<dyn Fn(Call) -> Answer + Send + Sync>,
 }
 
@@ -247,7 +251,23 @@ impl Operation {
             })
         };
         let (input, output) = (schema_for!(I), schema_for!(O));
-        Self { method, path, access, summary, input, output, handler: Arc::new(erased) }
+        let statuses: &[u16] = if output == schema_for!(()) { &[204] } else { &[200] };
+        let handler = Arc::new(erased);
+        Self { method, path, access, summary, input, output, statuses, starts_session: false, handler }
+    }
+
+    /// Says with which statuses it is done, where that is not one of 200 and 204.
+    #[must_use]
+    pub const fn answers(mut self, statuses: &'static [u16]) -> Self {
+        self.statuses = statuses;
+        self
+    }
+
+    /// Says that the client may get a session from it, or new tokens for its own.
+    #[must_use]
+    pub const fn starts_session(mut self) -> Self {
+        self.starts_session = true;
+        self
     }
 
     /// The whole path of the operation below this prefix.

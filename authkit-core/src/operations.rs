@@ -24,10 +24,11 @@ use crate::{
 pub(crate) fn all() -> Vec<Operation> {
     use HttpMethod::{Delete, Get, Post};
     vec![
-        Operation::new(Post, "/auth/login", Access::Public, "Signs in.", login),
+        Operation::new(Post, "/auth/login", Access::Public, "Signs in.", login).starts_session(),
         Operation::new(Post, "/auth/challenges/begin", Access::Public, "Begins a method.", begin),
-        Operation::new(Post, "/auth/challenges/answer", Access::Public, "Answers a challenge.", answer),
-        Operation::new(Post, "/auth/step-up", Access::Session, "Proves afresh who is there.", step_up),
+        Operation::new(Post, "/auth/challenges/answer", Access::Public, "Answers a challenge.", answer)
+            .starts_session(),
+        Operation::new(Post, "/auth/step-up", Access::Session, "Proves afresh who is there.", step_up).starts_session(),
         Operation::new(Post, "/auth/logout", Access::Public, "Ends the session that is shown.", logout),
         Operation::new(Get, "/sessions", Access::Session, "Lists the caller's sessions.", sessions),
         Operation::new(Delete, "/sessions/all", Access::Session, "Ends all other sessions.", end_all),

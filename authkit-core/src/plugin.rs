@@ -2,12 +2,13 @@
 
 use std::{
     any::{Any, TypeId},
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     fmt,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
+use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value as JsonValue;
 
@@ -30,6 +31,18 @@ use crate::{
     stage::Stage,
     verifier::{AnyEnroller, AnyVerifier, CredentialVerifier, Enroller, Erased},
 };
+
+/// What may be set about one plugin: a section of the configuration tree.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Section {
+    /// The plugin, and the name of the section.
+    pub plugin: &'static str,
+    /// Every key with the value that holds where the tree has none.
+    pub given: JsonValue,
+    /// What the keys mean, and which values they take.
+    pub schema: Schema,
+}
 
 /// A feature: what it is, and how its parts enter the whole.
 pub trait Plugin: Send + Sync + 'static {
@@ -181,7 +194,7 @@ pub(crate) struct Parts {
     /// Plugins that send messages to people.
     pub(crate) notifying: Vec<&'static str>,
     /// Plugins that have read their settings.
-    pub(crate) configured: BTreeSet<&'static str>,
+    pub(crate) sections: Vec<Section>,
     pub(crate) users: Vec<(&'static str, Arc<dyn UserStore>)>,
     pub(crate) sessions: Vec<(&'static str, Arc<dyn SessionStore>)>,
     pub(crate) tokens: Vec<(&'static str, Arc<dyn TokenStrategy>)>,
@@ -259,9 +272,10 @@ impl Registrar<'_> {
     /// # Errors
     ///
     /// A [`Problem`] that names the key that is unknown or cannot be read.
-    pub fn config<T: Serialize + DeserializeOwned>(&mut self, given: &T) -> Result<T, Problem> {
-        self.parts.configured.insert(self.plugin);
+    pub fn config<T: Serialize + DeserializeOwned + JsonSchema>(&mut self, given: &T) -> Result<T, Problem> {
         let given = serde_json::to_value(given).map_err(|error| self.problem(error.to_string()))?;
+        let section = Section { plugin: self.plugin, given: given.clone(), schema: schema_for!(T) };
+        self.parts.sections.push(section);
         let mut tree = given.clone();
         let Some(section) = self.section else {
             return serde_json::from_value(tree).map_err(|error| self.problem(error.to_string()));

@@ -31,5 +31,5 @@ const FAMILIES: &[fn() -> Arc<dyn Family>] = &[
     || Arc::new(wordpress::WordPressFamily::default()),
 ];
 
-#[cfg(all(test, feature = "imports", feature = "wordpress"))]
+#[cfg(test)]
 mod tests;

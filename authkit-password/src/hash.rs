@@ -12,7 +12,7 @@ use self::{
     argon2::{Argon2Family, Memory},
     bcrypt::BcryptFamily,
     pepper::{Pepper, Seasoned},
-    recipe::{Cost, Family, From, Read, Stored},
+    recipe::{Basis, Cost, Family, Read, Stored},
 };
 pub use self::{
     argon2::{Argon2Params, ParamsError},
@@ -164,6 +164,10 @@ impl Hasher {
         if text.len() > MAX_TEXT_BYTES {
             return Err(Unreadable::Unknown);
         }
+        // Salts that are text could hold what not every store can.
+        if text.contains(char::is_control) {
+            return Err(Unreadable::Malformed);
+        }
         self.families.iter().find_map(|family| family.read(text)).unwrap_or(Err(Unreadable::Unknown))
     }
 
@@ -175,12 +179,12 @@ impl Hasher {
         };
         let derived = recipe.derive(password, memory)?;
         let equal = self.pepper.matches(seasoned, &derived.output, &expected)?;
-        Ok(match derived.from {
-            From::Whole if equal => {
+        Ok(match derived.basis {
+            Basis::Whole if equal => {
                 let seasoning = self.pepper.is_current(seasoned, &derived.output, &expected);
                 Verification::Match { rehash: !(seasoning && recipe.is_current(&self.scheme)) }
             }
-            From::Part if equal => Verification::Match { rehash: false },
+            Basis::Part if equal => Verification::Match { rehash: false },
             _ => Verification::Mismatch,
         })
     }

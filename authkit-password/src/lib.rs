@@ -11,6 +11,7 @@ mod event;
 mod foreign;
 mod hash;
 mod imported;
+mod importer;
 mod keeper;
 mod operations;
 mod plain;

@@ -23,6 +23,7 @@ pub(crate) fn change(keeper: Arc<Keeper>) -> Operation {
         let keeper = keeper.clone();
         async move { change_password(&keeper, &call, input).await }
     })
+    .starts_session()
 }
 
 #[derive(Deserialize, JsonSchema)]

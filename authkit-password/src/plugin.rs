@@ -16,6 +16,7 @@ use crate::{
         pepper::{Pepper, Peppering},
         recipe::Family,
     },
+    importer::PasswordImporter,
     keeper::Keeper,
     operations,
     pool::HashPool,
@@ -181,6 +182,7 @@ impl Plugin for Passwords {
         let keeper = Arc::new(Keeper::new(registrar.collection()?, pool, policy));
         registrar.verifier(Arc::new(PasswordVerifier(keeper.clone())));
         registrar.enroller(Arc::new(PasswordEnroller(keeper.clone())));
+        registrar.importer(Arc::new(PasswordImporter(keeper.clone())));
         registrar.operation(operations::change(keeper.clone()));
         for operation in &self.operations {
             registrar.operation(operation(keeper.clone()));

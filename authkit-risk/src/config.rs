@@ -1,9 +1,10 @@
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How much may be tried, and what happens to whoever fails too often. In a configuration tree spans are whole seconds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ThrottleConfig {
@@ -15,11 +16,12 @@ pub struct ThrottleConfig {
     pub lockout: Lockout,
     /// How long a device is known after a sign-in; 180 days unless set, at most 400.
     #[serde(with = "authkit_core::seconds")]
+    #[schemars(with = "u64")]
     pub device_life: Duration,
 }
 
 /// So many attempts in any span of this length, wherever it begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Limit {
@@ -27,6 +29,7 @@ pub struct Limit {
     pub attempts: u32,
     /// The span, from a second to a day.
     #[serde(with = "authkit_core::seconds")]
+    #[schemars(with = "u64")]
     pub within: Duration,
 }
 
@@ -34,7 +37,7 @@ pub struct Limit {
 ///
 /// Steps add up: each has a counter of its own, which is gone once its `wait` has passed without a further attempt. So
 /// after a wait the count goes on towards the next step, and it begins anew after the longest one, or on success.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Lockout {
@@ -51,7 +54,7 @@ pub struct Lockout {
 }
 
 /// After so many failures in a row, nothing is judged for a while.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct LockStep {
@@ -59,6 +62,7 @@ pub struct LockStep {
     pub failures: u32,
     /// For how long, from a second to 30 days.
     #[serde(with = "authkit_core::seconds")]
+    #[schemars(with = "u64")]
     pub wait: Duration,
 }
 

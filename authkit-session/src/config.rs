@@ -1,10 +1,11 @@
 use std::time::Duration;
 
 use authkit_core::{Client, Grant};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How long sessions live. In a configuration tree spans are whole seconds.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct SessionConfig {
@@ -12,12 +13,15 @@ pub struct SessionConfig {
     ///
     /// NIST SP 800-63B-4 §2.2.3 wants at most an hour where AAL2 is demanded.
     #[serde(with = "authkit_core::seconds")]
+    #[schemars(with = "u64")]
     pub idle: Duration,
     /// A session ends after so long, however much it is used; 30 days unless set.
     #[serde(with = "authkit_core::seconds")]
+    #[schemars(with = "u64")]
     pub absolute: Duration,
     /// What `idle` is for a client that asked to be remembered; nobody is remembered unless set.
     #[serde(with = "optional_seconds")]
+    #[schemars(with = "Option<u64>")]
     pub remember: Option<Duration>,
 }
 

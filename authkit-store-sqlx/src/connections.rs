@@ -3,7 +3,10 @@
 //! A connection of its own goes back without a word. The driver's pool would ask the database whether it is alive, when
 //! it is taken and when it comes back: more than a read costs.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use authkit_core::StoreError;
 use sqlx::{ConnectOptions as _, Connection as _, Pool, pool::PoolConnection};
@@ -23,6 +26,8 @@ pub(crate) struct Connections<D: Driver> {
     permits: Semaphore,
     /// How long a call waits for a connection.
     patience: Duration,
+    /// How many connections were closed because they may not work.
+    closed: AtomicU64,
 }
 
 enum Source<D: Driver> {
@@ -36,19 +41,20 @@ enum Source<D: Driver> {
 
 struct Kept<D: Driver> {
     connection: Connection<D>,
-    /// When it was last seen to work.
-    proved: Instant,
+    /// When it was last seen to work, and how many others were closed before that.
+    proved: (Instant, u64),
 }
 
 impl<D: Driver> Connections<D> {
     pub(crate) fn own(options: Options<D>, access: Access, most: usize, patience: Duration) -> Self {
         let places = (0..most).map(|_| Mutex::new(None)).collect();
         let source = Source::Own { options: Box::new(options), places };
-        Self { source, access, permits: Semaphore::new(most), patience }
+        Self { source, access, permits: Semaphore::new(most), patience, closed: AtomicU64::new(0) }
     }
 
     pub(crate) fn of_pool(pool: Pool<D::Database>, access: Access, most: usize, patience: Duration) -> Self {
-        Self { source: Source::Pool(pool), access, permits: Semaphore::new(most), patience }
+        let source = Source::Pool(pool);
+        Self { source, access, permits: Semaphore::new(most), patience, closed: AtomicU64::new(0) }
     }
 
     /// Waits for a connection that nobody uses.
@@ -68,7 +74,8 @@ impl<D: Driver> Connections<D> {
                 Leased::Own { place: free.ok_or(StoreError::Busy)?, options }
             }
         };
-        Ok(Lease { driver, leased, access: self.access, doubtful: !D::ENDS_DROPPED_CALLS, _permit: permit })
+        let (access, closed, doubtful) = (self.access, &self.closed, !D::ENDS_DROPPED_CALLS);
+        Ok(Lease { driver, leased, access, closed, doubtful, _permit: permit })
     }
 }
 
@@ -77,6 +84,7 @@ pub(crate) struct Lease<'a, D: Driver> {
     driver: &'a D,
     leased: Leased<'a, D>,
     access: Access,
+    closed: &'a AtomicU64,
     doubtful: bool,
     _permit: SemaphorePermit<'a>,
 }
@@ -98,19 +106,21 @@ impl<D: Driver> Lease<'_, D> {
                 absent @ None => {
                     let mut connection = options.connect().await.map_err(unavailable)?;
                     self.driver.prepare(&mut connection, self.access).await.map_err(unavailable)?;
-                    Ok(&mut absent.insert(Kept { connection, proved: Instant::now() }).connection)
+                    let proved = (Instant::now(), self.closed.load(Ordering::Relaxed));
+                    Ok(&mut absent.insert(Kept { connection, proved }).connection)
                 }
             },
         }
     }
 
-    /// The connection; one that was idle is asked whether it is alive, and opened anew if it is not.
+    /// The connection; one that was idle, or of which others were closed meanwhile, is asked whether it is alive, and
+    /// opened anew if it is not.
     ///
     /// A commit that is sent on a lost connection may have landed or not. This makes that rare.
     pub(crate) async fn live_connection(&mut self) -> Result<&mut Connection<D>, StoreError> {
         if let Leased::Own { place, .. } = &mut self.leased
             && let Some(kept) = place.as_mut()
-            && kept.proved.elapsed() > TRUSTED
+            && (kept.proved.0.elapsed() > TRUSTED || kept.proved.1 != self.closed.load(Ordering::Relaxed))
             && kept.connection.ping().await.is_err()
         {
             **place = None;
@@ -124,12 +134,13 @@ impl<D: Driver> Lease<'_, D> {
         if let Leased::Own { place, .. } = &mut self.leased
             && let Some(kept) = place.as_mut()
         {
-            kept.proved = Instant::now();
+            kept.proved = (Instant::now(), self.closed.load(Ordering::Relaxed));
         }
     }
 
     /// Closes the connection; the next use opens another.
     pub(crate) fn discard(&mut self) {
+        self.closed.fetch_add(1, Ordering::Relaxed);
         match &mut self.leased {
             Leased::Own { place, .. } => **place = None,
             Leased::Pool { connection, .. } => {

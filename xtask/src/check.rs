@@ -9,7 +9,7 @@ use crate::command::{self, cargo};
 use crate::release::Trial;
 use crate::services::Services;
 use crate::workspace::Workspace;
-use crate::{api, deps, release, services, smoke, test};
+use crate::{api, asvs, deps, release, services, smoke, test};
 
 /// How much is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,7 @@ pub(crate) fn run(workspace: &Workspace, depth: Depth) -> Result<()> {
 
     steps.run("formatting", || command::run(&mut cargo(workspace, &["fmt", "--all", "--check"])))?;
     steps.run("import rules", || deps::run(workspace))?;
+    steps.run("security map", || asvs::run(workspace))?;
     steps.run("clippy", || {
         let clippy = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
         command::run(&mut cargo(workspace, &clippy))

@@ -6,6 +6,7 @@
 )]
 
 mod api;
+mod asvs;
 mod bench;
 mod check;
 mod command;

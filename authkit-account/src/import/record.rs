@@ -108,9 +108,9 @@ pub(super) fn invalid(field: &'static str, text: impl Into<String>) -> AuthError
 
 /// Says where a line is wrong. What serde says of the contents is dropped: it quotes them.
 fn unreadable(error: &serde_json::Error) -> AuthError {
-    let missing = ["id", "identifiers"].into_iter().find(|name| {
-        error.to_string().starts_with(&format!("missing field `{name}`"))
-    });
+    let missing = ["id", "identifiers"]
+        .into_iter()
+        .find(|name| error.to_string().starts_with(&format!("missing field `{name}`")));
     let column = error.column();
     let text = match (missing, error.classify()) {
         (Some(name), _) => format!("The field {name} is needed."),

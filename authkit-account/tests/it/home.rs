@@ -1,16 +1,17 @@
 //! The least application that accounts can live in: nothing but fobs proves anything.
 
-use std::sync::Arc;
+use std::{ops::Bound, sync::Arc};
 
 use authkit_account::{AccountAdmin, AccountImport, Accounts, ImportRun, ImportTotals, RefusedRow};
 use authkit_core::{
-    Ability, At, AuthError, AuthManager, Batch, Client, Collection, CredentialImporter, CredentialVerifier, Effect,
-    Entity, Factors, KeyRing, Manifest, MethodId, Plugin, Principal, PrincipalId, Problem, Prompt, Registrar,
-    RequestContext, StepContext, Store, TenantId, Verdict, codes, id_type,
+    Ability, About, Act, At, AuditEvent, AuthError, AuthManager, Batch, Client, Collection, CredentialImporter,
+    CredentialVerifier, Direction, Effect, Entity, Factors, KeyRing, Manifest, MethodId, Outcome, Plugin, Principal,
+    PrincipalId, PrincipalRow, Problem, Prompt, Query, ReadOnly, Registrar, RequestContext, Scope, Shape, StepContext,
+    Store, TenantId, Timestamp, Value, Verdict, codes, id_type,
 };
 use authkit_store_memory::MemoryStore;
 use authkit_testkit::{Faulty, NoSessions, SeededRng, TestClock};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// An application with nobody in it.
 pub(crate) struct World {
@@ -75,6 +76,43 @@ impl World {
         self.accounts().find(&self.cx(), identifier).await.unwrap()
     }
 
+    pub(crate) async fn created_at(&self, principal: PrincipalId) -> Timestamp {
+        let principals: Arc<ReadOnly<PrincipalRow>> = self.auth.capability().unwrap();
+        principals.get(&self.cx(), At::id(principal)).await.unwrap().unwrap().created_at
+    }
+
+    /// The kinds of the records about somebody.
+    pub(crate) async fn records_of(&self, principal: PrincipalId) -> Vec<String> {
+        let def = self.auth.entities().iter().find(|def| def.table == "auth_audit_log").unwrap();
+        let index = def.indexes.iter().position(|index| index.name == "by_principal").unwrap();
+        let query = Query {
+            shape: Arc::new(Shape::whole(def)),
+            index,
+            prefix: vec![Value::Id(principal.into())],
+            from: Bound::Unbounded,
+            to: Bound::Unbounded,
+            filters: Vec::new(),
+            direction: Direction::Ascending,
+            after: None,
+            limit: 100,
+            now: self.cx().now(),
+        };
+        let rows = self.store.inner().query(&Scope::Tenant(TenantId::DEFAULT), &query).await.unwrap();
+        let kind = def.position("kind").unwrap();
+        let text = |value: Option<&Value>| match value {
+            Some(Value::Text(text)) => text.clone(),
+            other => panic!("no kind: {other:?}"),
+        };
+        rows.iter().map(|row| text(row.values.get(kind))).collect()
+    }
+
+    pub(crate) async fn remove(&self, principal: &Principal) {
+        let cx = self.cx();
+        let mut batch = Batch::new(&cx);
+        batch.remove_principal(&cx, principal);
+        cx.commit(Arranged, batch).await.unwrap();
+    }
+
     /// The serial number of somebody's fob.
     pub(crate) async fn fob(&self, principal: PrincipalId) -> Option<String> {
         let fobs: Arc<Collection<FobRow>> = self.auth.capability().unwrap();
@@ -106,7 +144,7 @@ struct Fobs;
 
 impl Plugin for Fobs {
     fn manifest(&self) -> Manifest {
-        Manifest::new("fob", "0.0.0").creates::<FobRow>()
+        Manifest::new("fob", "0.0.0").creates::<FobRow>().event::<Arranged>()
     }
 
     fn register(&self, registrar: &mut Registrar<'_>) -> Result<(), Problem> {
@@ -114,6 +152,8 @@ impl Plugin for Fobs {
         registrar.verifier(Arc::new(FobVerifier));
         registrar.importer(Arc::new(FobImporter(fobs.clone())));
         registrar.provide(Arc::new(fobs));
+        let principals = registrar.principals();
+        registrar.provide(Arc::new(principals));
         Ok(())
     }
 }
@@ -192,5 +232,18 @@ impl CredentialVerifier for FobVerifier {
 
     fn apply(&self, _: &RequestContext, _: &Principal, _: &Effect, _: &mut Batch) -> Result<(), AuthError> {
         Ok(())
+    }
+}
+
+/// A test arranged something.
+#[derive(Serialize)]
+struct Arranged;
+
+impl AuditEvent for Arranged {
+    const KIND: &'static str = "arranged";
+    const ACT: Act = Act::Grants;
+
+    fn about(&self) -> About {
+        About::new(Outcome::Success)
     }
 }

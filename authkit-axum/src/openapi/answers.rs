@@ -1,6 +1,6 @@
 //! What operations answer: done, or one of the refusals.
 
-use authkit_core::{Access, Class, ErrorCode, Offer, Operation, codes};
+use authkit_core::{Access, Class, ErrorCode, Offer, Operation};
 use schemars::schema_for;
 use serde_json::{Map, Value as JsonValue, json};
 
@@ -20,26 +20,6 @@ const REFUSALS: [(Class, &str, &str); 9] = [
     (Class::Limited, "Limited", "Too many attempts; try again later."),
     (Class::Internal, "Internal", "A fault of this service."),
     (Class::Unavailable, "Unavailable", "The service cannot answer now; try again later."),
-];
-
-/// The codes of core; those of plugins come beside them.
-static CODES: [&ErrorCode; 16] = [
-    &codes::REJECTED,
-    &codes::UNAUTHENTICATED,
-    &codes::FLOW_INVALID,
-    &codes::UNREACHABLE,
-    &codes::STEP_UP_REQUIRED,
-    &codes::DENIED,
-    &codes::INVALID_INPUT,
-    &codes::UNKNOWN_METHOD,
-    &codes::NOT_FOUND,
-    &codes::CONFLICT,
-    &codes::TOO_LARGE,
-    &codes::CROSS_SITE,
-    &codes::LIMITED,
-    &codes::UNAVAILABLE,
-    &codes::AUDIT_UNAVAILABLE,
-    &codes::INTERNAL,
 ];
 
 /// Every answer of the operation, by status.
@@ -62,34 +42,35 @@ fn can_be(class: Class, operation: &Operation) -> bool {
     }
 }
 
-/// What has a body may start a session, or give it new tokens: then the answer has tokens, or cookies, besides its own.
+/// Whoever may get a session gets tokens, or cookies, besides what the answer says.
 fn done(operation: &Operation, output: &JsonValue) -> Vec<(String, JsonValue)> {
-    let changes = !operation.method.is_safe();
     let mut headers = header_references(&["X-Request-Id", "Cache-Control"]);
-    if changes {
+    if !operation.method.is_safe() {
         headers.extend(header_references(&["Set-Cookie"]));
     }
     let tokens = json!({ "$ref": TOKENS });
     let empty = json!({ "description": "Done.", "headers": headers });
     let with = |schema: JsonValue| json!({ "description": "Done.", "headers": headers, "content": { "application/json": { "schema": schema } } });
-    let is_empty = output.get("type").and_then(JsonValue::as_str) == Some("null");
-    match (is_empty, operation.method.has_body()) {
-        (true, false) => vec![("204".into(), empty)],
-        (true, true) => vec![("204".into(), empty), ("200".into(), with(tokens))],
-        (false, true) => vec![("2XX".into(), with(json!({ "allOf": [output, tokens] })))],
-        (false, false) => vec![("200".into(), with(output.clone()))],
-    }
+    let answer = |status: &u16| match (*status, operation.starts_session) {
+        // Tokens that are delivered in the body need one.
+        (204, true) => vec![("204".to_owned(), empty.clone()), ("200".to_owned(), with(tokens.clone()))],
+        (204, false) => vec![("204".to_owned(), empty.clone())],
+        (status, true) => vec![(status.to_string(), with(json!({ "allOf": [output, tokens] })))],
+        (status, false) => vec![(status.to_string(), with(output.clone()))],
+    };
+    operation.statuses.iter().flat_map(answer).collect()
 }
 
 /// The refusals by name, to be referred to.
-pub(super) fn refusals() -> JsonValue {
+pub(super) fn refusals(codes: &[&ErrorCode]) -> JsonValue {
     let described = REFUSALS.iter().map(|(class, name, about)| {
         let status = class.status();
-        let told = CODES.iter().filter(|code| code.class == *class);
+        let told = codes.iter().filter(|code| code.class == *class);
         let told: Map<_, _> = told.map(|code| (code.code.to_owned(), code.text.into())).collect();
+        let known: Vec<&String> = told.keys().collect();
         let schema = json!({ "allOf": [
             { "$ref": "#/components/schemas/authkit.Problem" },
-            { "properties": { "status": { "const": status } } },
+            { "properties": { "status": { "const": status }, "code": { "enum": known } } },
         ] });
         let mut headers = header_references(&["X-Request-Id", "Cache-Control"]);
         headers.extend(match class {

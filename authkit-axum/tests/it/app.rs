@@ -205,13 +205,14 @@ fn operations() -> [Operation; 10] {
             Ok(Reply::ok(input))
         }),
         Operation::new(Get, "/tiny/parts/{id}", Access::Session, "Answers its part.", part),
-        Operation::new(Post, "/tiny/start", Access::Public, "Starts a session.", start),
-        Operation::new(Post, "/tiny/refresh", Access::Public, "Refreshes a session.", refresh),
+        Operation::new(Post, "/tiny/start", Access::Public, "Starts a session.", start).starts_session(),
+        Operation::new(Post, "/tiny/refresh", Access::Public, "Refreshes a session.", refresh).starts_session(),
         Operation::new(Post, "/tiny/inject", Access::Public, "Starts a session.", async |call: Call, input: Input| {
             let text = |name: &str| SecretText::new(input.get(name).cloned().unwrap_or_default());
             let at = call.cx.now().plus(Duration::from_secs(60));
             Ok(Reply::<()>::no_content().start(Tokens::new(text("access"), at).refreshed_by(text("refresh"), at)))
-        }),
+        })
+        .starts_session(),
         Operation::new(Delete, "/tiny/end", Access::Session, "Ends the session.", async |_, _: Input| {
             Ok(Reply::<()>::no_content().end())
         }),
@@ -239,7 +240,7 @@ fn kept_operations() -> [Operation; 4] {
     }
     [
         Operation::new(Get, "/.well-known/tiny.json", Access::Public, "Answers.", keep),
-        Operation::new(Get, "/tiny/leak", Access::Public, "Starts a session.", leak),
+        Operation::new(Get, "/tiny/leak", Access::Public, "Starts a session.", leak).starts_session(),
         Operation::new(Get, "/tiny/own", Access::Session, "Answers.", keep),
         Operation::new(Post, "/tiny/done", Access::Public, "Answers.", keep),
     ]

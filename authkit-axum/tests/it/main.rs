@@ -9,5 +9,6 @@ mod delivery;
 mod errors;
 mod extract;
 mod openapi;
+#[cfg(test)]
 mod paths;
 mod refresh;

@@ -160,7 +160,7 @@ impl Builder {
 
     /// Settings that nobody looks at would be taken for settings that hold.
     pub(super) fn check_settings(&self, plugin: &'static str, parts: &Parts, problems: &mut Problems) {
-        if self.config.get(plugin).is_some() && !parts.configured.contains(plugin) {
+        if self.config.get(plugin).is_some() && !parts.sections.iter().any(|section| section.plugin == plugin) {
             problems.add(plugin, format!("the section [{plugin}] is not read: the plugin has no settings; drop it"));
         }
     }

@@ -18,7 +18,7 @@ use crate::{
     hash::{
         HashError, Scheme, Unreadable,
         argon2::Memory,
-        recipe::{Cost, Derived, Family, From, Read, Recipe, Stored},
+        recipe::{Basis, Cost, Derived, Family, Read, Recipe, Stored},
     },
     imported::FIREBASE,
     plain::PlainPassword,
@@ -118,6 +118,6 @@ impl Recipe for FirebaseRecipe<'_> {
         let mut output = Zeroizing::new(self.keys.signer_key.to_vec());
         // The counter begins at zero each time; the key is of one salt and enciphers nothing else.
         Ctr128BE::<Aes256>::new((&*key).into(), &[0; 16].into()).apply_keystream(&mut output);
-        Ok(Derived::of_hmac_key(password, output, From::Whole))
+        Ok(Derived::of_hmac_key(password, output, Basis::Whole))
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     hash::{
         HashError, Scheme,
         argon2::Memory,
-        recipe::{Cost, Derived, Family, From, Read, Recipe, Stored, Unreadable},
+        recipe::{Basis, Cost, Derived, Family, Read, Recipe, Stored, Unreadable},
     },
     plain::PlainPassword,
 };
@@ -135,7 +135,7 @@ impl Recipe for Pbkdf2Recipe {
             Prf::Sha512 => pbkdf2_hmac::<Sha512>,
         };
         derive(password.as_bytes(), &self.salt, self.rounds, &mut output);
-        Ok(Derived::of_hmac_key(password, output, From::Whole))
+        Ok(Derived::of_hmac_key(password, output, Basis::Whole))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     hash::{
         HashError, Scheme,
         argon2::Memory,
-        recipe::{Cost, Derived, Family, From, Read, Recipe, Stored, Unreadable},
+        recipe::{Basis, Cost, Derived, Family, Read, Recipe, Stored, Unreadable},
     },
     plain::PlainPassword,
 };
@@ -128,10 +128,10 @@ impl Recipe for ScryptRecipe {
     }
 
     fn derive(&self, password: &PlainPassword, _: &mut Memory) -> Result<Derived, HashError> {
-        let (text, from) = self.form.of(password);
+        let (text, basis) = self.form.of(password);
         let mut output = Zeroizing::new(vec![0; self.output_bytes]);
         scrypt::scrypt(text.as_bytes(), &self.salt, &self.params, &mut output).map_err(HashError::failed)?;
-        Ok(Derived::of_hmac_key(password, output, from))
+        Ok(Derived::of_hmac_key(password, output, basis))
     }
 }
 
@@ -145,11 +145,11 @@ enum Form {
 }
 
 impl Form {
-    fn of(self, password: &PlainPassword) -> (Zeroizing<String>, From) {
+    fn of(self, password: &PlainPassword) -> (Zeroizing<String>, Basis) {
         let typed = password.as_str();
         match self {
-            Self::Nfkc if !is_nfkc(typed) => (Zeroizing::new(typed.nfkc().collect()), From::Part),
-            _ => (Zeroizing::new(typed.to_owned()), From::Whole),
+            Self::Nfkc if !is_nfkc(typed) => (Zeroizing::new(typed.nfkc().collect()), Basis::Part),
+            _ => (Zeroizing::new(typed.to_owned()), Basis::Whole),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
         HashError, Scheme,
         argon2::Memory,
         bcrypt::{BcryptFamily, Form, mac, terminated},
-        recipe::{Cost, Derived, Family, From, Read, Recipe, Stored, Unreadable},
+        recipe::{Basis, Cost, Derived, Family, Read, Recipe, Stored, Unreadable},
     },
     plain::PlainPassword,
 };
@@ -31,10 +31,10 @@ impl Family for WordPressFamily {
 }
 
 /// The key of bcrypt in WordPress 6.8. Signing in trims a password there.
-pub(crate) fn bcrypt_key(password: &PlainPassword) -> (Zeroizing<Vec<u8>>, From) {
-    let (text, from) = trimmed(password);
+pub(crate) fn bcrypt_key(password: &PlainPassword) -> (Zeroizing<Vec<u8>>, Basis) {
+    let (text, basis) = trimmed(password);
     let tag = mac::<Hmac<Sha384>>(b"wp-sha384", text.as_bytes());
-    (terminated(Zeroizing::new(BASE64_STANDARD.encode(tag)).as_bytes()), from)
+    (terminated(Zeroizing::new(BASE64_STANDARD.encode(tag)).as_bytes()), basis)
 }
 
 /// One character for the rounds, eight of salt, 22 of output.
@@ -64,19 +64,19 @@ impl Recipe for PhpassRecipe {
     }
 
     fn derive(&self, password: &PlainPassword, _: &mut Memory) -> Result<Derived, HashError> {
-        let (text, from) = trimmed(password);
+        let (text, basis) = trimmed(password);
         let mut digest = Md5::new_with_prefix(&self.salt).chain_update(text).finalize();
         for _ in 0..1_u32 << self.log_rounds {
             digest = Md5::new_with_prefix(digest).chain_update(text).finalize();
         }
-        Ok(Derived { output: Zeroizing::new(digest.to_vec()), from })
+        Ok(Derived { output: Zeroizing::new(digest.to_vec()), basis })
     }
 }
 
-fn trimmed(password: &PlainPassword) -> (&str, From) {
+fn trimmed(password: &PlainPassword) -> (&str, Basis) {
     let typed = password.as_str();
     let text = typed.trim_matches([' ', '\t', '\n', '\r', '\0', '\x0b']);
-    (text, if text.len() == typed.len() { From::Whole } else { From::Part })
+    (text, if text.len() == typed.len() { Basis::Whole } else { Basis::Part })
 }
 
 /// Bytes in the base64 of phpass: groups of 24 bits, the least significant six first.

@@ -15,7 +15,7 @@ use crate::{
     hash::{
         HashError, ParamsError, SALT_BYTES,
         argon2::Memory,
-        recipe::{Cost, Derived, Family, From, Read, Recipe, Stored, Unreadable},
+        recipe::{Basis, Cost, Derived, Family, Read, Recipe, Stored, Unreadable},
         scheme::Scheme,
     },
     imported::DEVISE,
@@ -216,19 +216,19 @@ impl Recipe for BcryptRecipe<'_> {
     }
 
     fn derive(&self, password: &PlainPassword, _: &mut Memory) -> Result<Derived, HashError> {
-        let (key, from) = match self.form {
+        let (key, basis) = match self.form {
             Form::Devise => self.cut(password, self.family.devise_pepper.as_deref().map_or("", SecretText::expose)),
             Form::Plain => self.cut(password, ""),
-            Form::DjangoSha256 => (terminated(hex(&Sha256::digest(password.as_bytes())).as_bytes()), From::Whole),
-            Form::Sha256 => (hmac_sha256(password, &self.salt), From::Whole),
+            Form::DjangoSha256 => (terminated(hex(&Sha256::digest(password.as_bytes())).as_bytes()), Basis::Whole),
+            Form::Sha256 => (hmac_sha256(password, &self.salt), Basis::Whole),
             Form::Sha256V1 => {
                 let digest = Zeroizing::new(BASE64_STANDARD.encode(Sha256::digest(password.as_bytes())));
-                (terminated(digest.as_bytes()), From::Whole)
+                (terminated(digest.as_bytes()), Basis::Whole)
             }
             #[cfg(feature = "wordpress")]
             Form::WordPress => crate::foreign::wordpress::bcrypt_key(password),
         };
-        Ok(Derived { output: output(self.cost, &self.salt, &key), from })
+        Ok(Derived { output: output(self.cost, &self.salt, &key), basis })
     }
 }
 
@@ -237,15 +237,15 @@ impl BcryptRecipe<'_> {
     ///
     /// Only the appendix may be cut without a word; it is no part of what was typed. C implementations end a password at
     /// a zero byte, and others let it collide with a shorter one, so that it matches nothing.
-    fn cut(&self, password: &PlainPassword, appendix: &str) -> (Zeroizing<Vec<u8>>, From) {
+    fn cut(&self, password: &PlainPassword, appendix: &str) -> (Zeroizing<Vec<u8>>, Basis) {
         let typed = password.as_bytes();
-        let from = match self.family.long {
-            _ if has_nul(password) => From::Refused,
-            _ if typed.len() <= MAX_BYTES => From::Whole,
-            LongPasswords::Cut => From::Part,
-            LongPasswords::Refuse => From::Refused,
+        let basis = match self.family.long {
+            _ if has_nul(password) => Basis::Refused,
+            _ if typed.len() <= MAX_BYTES => Basis::Whole,
+            LongPasswords::Cut => Basis::Part,
+            LongPasswords::Refuse => Basis::Refused,
         };
-        (terminated(&Zeroizing::new([typed, appendix.as_bytes()].concat())), from)
+        (terminated(&Zeroizing::new([typed, appendix.as_bytes()].concat())), basis)
     }
 }
 

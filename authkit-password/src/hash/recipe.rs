@@ -70,12 +70,12 @@ pub(crate) struct Cost(pub(crate) &'static str, pub(crate) [u32; 3]);
 /// What was computed, and from how much of what was typed.
 pub(crate) struct Derived {
     pub(crate) output: Zeroizing<Vec<u8>>,
-    pub(crate) from: From,
+    pub(crate) basis: Basis,
 }
 
 /// What an output was computed from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum From {
+pub(crate) enum Basis {
     /// Something to which other texts lead as well: cut, trimmed or folded as the old system did.
     ///
     /// A match signs in, but the hash is not renewed: that would make the part that was not proved, perhaps a slip of
@@ -89,15 +89,15 @@ pub(crate) enum From {
 
 impl Derived {
     pub(crate) fn of_whole(output: Zeroizing<Vec<u8>>) -> Self {
-        Self { output, from: From::Whole }
+        Self { output, basis: Basis::Whole }
     }
 
     /// What HMAC made of a password as its key.
     ///
     /// RFC 2104 §2 fills a key up with zero bytes, so that one which ends with them is the same key without them.
     #[cfg(feature = "imports")]
-    pub(crate) fn of_hmac_key(password: &PlainPassword, output: Zeroizing<Vec<u8>>, from: From) -> Self {
-        Self { output, from: if password.as_bytes().ends_with(&[0]) { From::Refused } else { from } }
+    pub(crate) fn of_hmac_key(password: &PlainPassword, output: Zeroizing<Vec<u8>>, basis: Basis) -> Self {
+        Self { output, basis: if password.as_bytes().ends_with(&[0]) { Basis::Refused } else { basis } }
     }
 }
 

@@ -6,6 +6,7 @@ mod admin;
 mod build;
 mod change;
 mod home;
+mod importer;
 mod moving_in;
 mod sign_in;
 mod sign_up;

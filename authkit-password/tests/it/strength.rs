@@ -45,7 +45,8 @@ async fn input_is_bounded() {
 #[tokio::test]
 async fn longest_and_strangest_passwords_are_judged() {
     let world = world().await;
-    for password in ["a".repeat(4096), "é🔑".repeat(600), "\0\u{fffd}\u{202e}".repeat(9), "()[]{}\\^$.|?*+".repeat(20)] {
+    for password in ["a".repeat(4096), "é🔑".repeat(600), "\0\u{fffd}\u{202e}".repeat(9), "()[]{}\\^$.|?*+".repeat(20)]
+    {
         let body = asked(&world, json!({ "password": password, "context": ["", "\\", "("] })).await.unwrap();
         assert!(body["score"].as_u64().unwrap() <= 4, "{body}");
     }

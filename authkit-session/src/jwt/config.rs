@@ -1,13 +1,14 @@
 use std::time::Duration;
 
 use authkit_core::seconds;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::key::Algorithm;
 use crate::config::{Lifetimes, SHORTEST, SessionConfig};
 
 /// What the application may choose about signed tokens; keys of the section `session`. Spans are whole seconds.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct JwtConfig {
     /// How long sessions live; `idle` is that of clients that keep a cookie.
@@ -17,12 +18,15 @@ pub struct JwtConfig {
     ///
     /// An access token is not asked about, so this and `skew` are for how long one goes on after its session has ended.
     #[serde(with = "seconds")]
+    #[schemars(with = "u64")]
     pub access: Duration,
     /// A session whose tokens are not refreshed for so long ends; 7 days unless set.
     #[serde(with = "seconds")]
+    #[schemars(with = "u64")]
     pub refresh_idle: Duration,
     /// By how much the clocks of nodes may differ, at most 5 minutes; one minute unless set.
     #[serde(with = "seconds")]
+    #[schemars(with = "u64")]
     pub skew: Duration,
     /// What new keys sign with; EdDSA unless set. Another choice makes a key of its own at the next turn of the job.
     pub algorithm: Algorithm,
@@ -34,6 +38,7 @@ pub struct JwtConfig {
     pub client_id: Option<String>,
     /// A key is followed by another after so long, at least a day; 90 days unless set, and never if zero.
     #[serde(with = "seconds")]
+    #[schemars(with = "u64")]
     pub rotate_keys_every: Duration,
 }
 

@@ -26,6 +26,7 @@ pub(crate) fn refresh() -> Operation {
             Ok(Reply::ok(Refreshed::from(&signed_in)).start(signed_in.tokens).mark(signed_in.mark))
         },
     )
+    .starts_session()
 }
 
 /// Publishes the keys that verify access tokens.

@@ -8,7 +8,7 @@ use authkit_core::{
     Set, Shape, Step, Store, Timestamp, Uniqueness, Value, Write,
 };
 
-use crate::world::{NOW, OWNERS, SCOPE, by_id, find, id};
+use crate::world::{NOW, OWNERS, Place, SCOPE, by_id, find, id, owner};
 
 const TEXT: usize = 1;
 const BYTES: usize = 2;
@@ -130,4 +130,12 @@ fn json(text: &str) -> String {
         c => c.to_string(),
     });
     format!("\"{}\"", escaped.collect::<String>())
+}
+
+#[tokio::test]
+async fn no_value_is_taken_for_a_statement_by_sqlite() {
+    let place = Place::new();
+    let store = place.migrated().await;
+    store.commit(&SCOPE, &[owner(1, "ada")], NOW).await.unwrap();
+    survives_all(&store).await;
 }

@@ -1,6 +1,6 @@
 //! What a plugin does when its store does not answer.
 
-use authkit_core::{AuthError, Call, Class, Operation, Reply};
+use authkit_core::{AuthError, Call, Class, Operation, Reply, SessionChange};
 use serde_json::{Value as JsonValue, json};
 
 use super::{
@@ -86,7 +86,13 @@ async fn calls_of(place: &Place, operation: &Operation, input: &JsonValue) -> us
     let own = place.own(operation);
     let call = arranged(place, own, input).await;
     let before = place.around.store.calls();
-    blameless("the healthy call", own.call(call).await);
+    let outcome = own.call(call).await;
+    if let Ok(reply) = &outcome {
+        assert!(own.statuses.contains(&reply.status), "{own:?} answers {}, which it does not declare", reply.status);
+        let starts = matches!(reply.session, SessionChange::Start(_));
+        assert!(own.starts_session || !starts, "{own:?} starts a session, which it does not declare");
+    }
+    blameless("the healthy call", outcome);
     place.around.store.calls() - before
 }
 

@@ -88,6 +88,7 @@ fn a_new_database_is_migrated_first() {
     let site = Site::new();
     let early = site.run("accounts list");
     assert!(early.code != 0 && early.out.is_empty() && early.err.contains("run `migrate` first"), "{early:?}");
+    assert!(!early.err.contains("There are none."), "{early:?}");
 
     let printed = site.run("migrate --print");
     assert_eq!(printed.code, 0);

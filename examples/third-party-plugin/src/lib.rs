@@ -21,7 +21,7 @@ const METHOD: MethodId = MethodId::from_static("totp");
 static WRONG_CODE: ErrorCode = ErrorCode::new("totp.wrong_code", Class::Invalid, "This is not the present code.");
 
 /// Lets people prove that they have an authenticator app.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Totp {
     issuer: String,
 }

@@ -141,9 +141,7 @@ impl Own {
         let (text, url) = if database == Database::Postgres {
             let joint = if server.contains('?') { '&' } else { '?' };
             let text = format!("DROP SCHEMA IF EXISTS {name} CASCADE; CREATE SCHEMA {name}");
-            // A server for tests may acknowledge what it has not written; a pool that does so is no main store.
-            let options = format!("options[search_path]={name}&options[synchronous_commit]=on");
-            (text, format!("{server}{joint}{options}"))
+            (text, format!("{server}{joint}options[search_path]={name}"))
         } else {
             let (before, _) = server.rsplit_once('/').expect("a path");
             (format!("CREATE OR REPLACE DATABASE {name}"), format!("{before}/{name}"))

@@ -86,6 +86,9 @@ def of_others(password):
     hasher = argon2.PasswordHasher(memory_cost=1024, time_cost=1)
     tell("argon2-cffi", "argon2-cffi", password, text=hasher.hash(password))
     of_keycloak(password)
+
+
+def of_firebase(password):
     salt = os.urandom(10)
     key = generate_derived_key(password, salt, SALT_SEPARATOR, 8, 14)
     made = base64.b64encode(encrypt(base64.b64decode(SIGNER_KEY), key)).decode()
@@ -126,4 +129,7 @@ for password in PASSWORDS:
     of_passlib(password)
     of_django(password)
     of_others(password)
+# Its cost is that of the project, and high.
+for password in PASSWORDS[:2]:
+    of_firebase(password)
 at_the_usual_cost(PASSWORDS[0])

@@ -38,7 +38,7 @@ impl Program {
         let database = format!("sqlite://{}?mode=rwc", directory.path().join("app.db").display());
         let secret = array::from_fn(|at| (at as u8).wrapping_mul(29).wrapping_add(7));
         let auth = AuthManager::builder()
-            .public_url(&format!("http://{address}"))
+            .public_url(format!("http://{address}"))
             .keys(KeyRing::new([secret])?)
             .store(SqlxStore::connect(&database).await?)
             .plugin(Accounts::default())

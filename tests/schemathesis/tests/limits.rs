@@ -1,5 +1,7 @@
 //! One client is one client, and one operation one operation, however they are spelled.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as expected")]
+
 use schemathesis::{Program, exchange};
 
 async fn guess(program: &Program, target: &str, address: &str, number: usize) -> u16 {

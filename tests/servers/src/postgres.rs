@@ -23,7 +23,7 @@ pub(crate) fn server_arguments(folder: &Path, port: u16, durability: Durability)
         "dynamic_shared_memory_type=mmap".to_owned(),
     ];
     if durability == Durability::Fast {
-        let fast = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
+        let fast = ["fsync=off", "full_page_writes=off"];
         settings.extend(fast.map(str::to_owned));
     }
 

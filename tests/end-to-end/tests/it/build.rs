@@ -7,6 +7,7 @@ mod paths;
 mod routing;
 mod schema;
 mod settings;
+mod settings_page;
 mod setup;
 mod together;
 

@@ -8,6 +8,7 @@ use authkit_core::{
     AuthError, AuthManager, BoxError, Client, Command, Console, PrincipalKind, RequestContext, TenantId, codes,
 };
 use authkit_risk::Throttle;
+use authkit_session::{Sessions, SigningKeys};
 use end_to_end::{Backend, OTHER_PASSWORD, PASSWORD, World, on_each_store};
 use serde_json::{Value as JsonValue, json};
 use tokio::sync::{Semaphore, mpsc};
@@ -261,4 +262,19 @@ async fn a_generated_key_is_new_and_good() {
     let again = run(&world, "keys generate", json!({})).await.unwrap().pop().unwrap();
     assert_ne!(key, again);
     assert_eq!(key.as_str().unwrap().len(), 44, "32 bytes in base64");
+}
+
+#[tokio::test]
+async fn signing_keys_are_rotated_and_replaced() {
+    let world = World::builder(Backend::Memory).sessions(Sessions::jwt()).build().await;
+    let published = async |replace: bool| {
+        let shown = run(&world, "keys rotate", json!({ "replace": replace })).await.unwrap();
+        shown[0]["published"].as_array().unwrap().clone()
+    };
+    world.auth.capability::<SigningKeys>().unwrap().published(&world.cx()).await.unwrap();
+    let rotated = published(false).await;
+    assert_eq!(rotated.len(), 2, "the one before goes on");
+    let replaced = published(true).await;
+    assert_eq!(replaced.len(), 1);
+    assert!(!rotated.contains(&replaced[0]));
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use authkit_account::AccountAdmin;
-use authkit_core::{PrincipalId, SessionId};
+use authkit_core::{Id, PrincipalId, SecretText, SessionId};
+use authkit_password::{PasswordAdmin, Passwords};
+use authkit_testkit::sign_in_as;
 use end_to_end::{Backend, OTHER_PASSWORD, PASSWORD, World, change, on_each_store};
 use serde_json::{Value as JsonValue, json};
 
@@ -235,6 +237,51 @@ on_each_store! {
         assert_eq!(victim.login("ada@example.com", PASSWORD).await.status, 200);
         assert!(!attacker.is_signed_in().await, "the planted session is dead");
         assert_ne!(victim.cookies["authkit_session"], attacker.cookies.get("authkit_session").cloned().unwrap_or_default());
+    }
+
+    async fn each_authentication_is_recorded_with_its_method_and_factors(backend) {
+        let world = World::new(backend).await;
+        let ada = world.sign_up("ada@example.com").await;
+        let mut browser = world.browser();
+        assert_eq!(browser.login("ada@example.com", OTHER_PASSWORD).await.status, 401);
+        assert_eq!(browser.login("ada@example.com", PASSWORD).await.status, 200);
+        let step_up = json!({ "method": "password", "password": PASSWORD });
+        let raised = browser.post("/v1/auth/step-up", step_up).await;
+        assert_eq!(raised.status, 200, "{raised:?}");
+        sign_in_as(&world.auth, ada).await.unwrap();
+        let unknown = json!({ "method": "testkit", "principal": PrincipalId::from(Id::NIL) });
+        assert_eq!(browser.post("/v1/auth/login", unknown).await.status, 401);
+
+        let records = world.audit().await;
+        let recorded = |record: &JsonValue| (record["kind"].clone(), record["method"].clone(), record["data"]["amr"].clone());
+        let authentications: Vec<_> = records.iter().map(recorded).filter(|(kind, ..)| kind != "signup").collect();
+        assert_eq!(authentications, [
+            (json!("login_failure"), json!("password"), json!(null)),
+            (json!("login_success"), json!("password"), json!(["pwd"])),
+            (json!("session_raised"), json!("password"), json!(["pwd"])),
+            (json!("login_success"), json!("testkit"), json!([])),
+            (json!("login_failure"), json!("testkit"), json!(null)),
+        ]);
+    }
+
+    async fn a_blocked_word_is_refused_wherever_a_password_is_chosen(backend) {
+        let passwords = Passwords::default().dangerously_weak_hashing().blocked_words(["xylophone"]);
+        let world = World::builder(backend).passwords(passwords).build().await;
+        const BLOCKED: &str = "Xylophone xylophone vk 7";
+        let body = json!({ "identifier": "eve@example.com", "password": BLOCKED });
+        assert_eq!(world.browser().post("/v1/auth/signup", body).await.code(), "password.too_weak");
+
+        let id = world.sign_up("ada@example.com").await;
+        let mut browser = world.signed_in("ada@example.com").await;
+        let changed = browser.post("/v1/account/change-password", change(PASSWORD, BLOCKED)).await;
+        assert_eq!((changed.status, changed.code()), (400, "password.too_weak".to_owned()), "{changed:?}");
+
+        let cx = world.cx();
+        let ada = cx.principal(id).await.unwrap().unwrap();
+        let admin = world.auth.capability::<PasswordAdmin>().unwrap();
+        let set = admin.set(&cx, &ada, SecretText::new(BLOCKED.to_owned())).await;
+        assert_eq!(set.unwrap_err().code().code, "password.too_weak");
+        assert_eq!(browser.login("ada@example.com", PASSWORD).await.status, 200);
     }
 }
 

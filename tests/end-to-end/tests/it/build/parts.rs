@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use authkit_core::{
     Ability, About, Access, Act, Admission, Aftermath, Attempt, AuditEntry, AuditEvent, AuditLogger, AuthError, Batch,
-    BoxError, Class, CredentialVerifier, Deliver, Effect, End, Enroller, ErrorCode, Factors, FlowView, HttpMethod,
-    Identifier, IdentifierKind, LoggerRole, Manifest, MethodId, Operation, Order, Outcome, Parcel, Plugin as _,
-    Principal, Prompt, Reply, RequestContext, Requirement, Settlement, Signals, Stage, StageId, StepContext,
-    Subscriber, Task, UserStore, Verdict, codes,
+    BoxError, Class, CredentialImporter, CredentialVerifier, Deliver, Effect, End, Enroller, ErrorCode, Factors,
+    FlowView, HttpMethod, Identifier, IdentifierKind, LoggerRole, Manifest, MethodId, Operation, Order, Outcome,
+    Parcel, Plugin as _, Principal, Prompt, Reply, RequestContext, Requirement, Settlement, Signals, Stage, StageId,
+    StepContext, Subscriber, Task, UserStore, Verdict, codes,
 };
 use authkit_testkit::{Mailbox, NoSessions, TestSignIn};
 use end_to_end::proofs::{Note, Noted};
@@ -112,6 +112,10 @@ fn what_others_registered_already_is_not_registered_again() {
         ["authkit: the enroller password is declared more than once, by odd and password; rename or drop one"],
     );
     refused(
+        with(Odd::adding("odd", |registrar| registrar.importer(Arc::new(PasswordToo)))),
+        ["authkit: the importer password is declared more than once, by odd and password; rename or drop one"],
+    );
+    refused(
         with(Odd::adding("odd", |registrar| registrar.operation(operation("/sessions")))),
         ["authkit: the route GET /sessions is declared more than once, by authkit and odd; rename or drop one"],
     );
@@ -151,6 +155,10 @@ fn what_a_part_needs_is_there() {
     refused(
         with(Odd::adding("odd", |registrar| registrar.enroller(Arc::new(Nothing)))),
         ["odd: enrols nothing, which no plugin verifies; register its verifier"],
+    );
+    refused(
+        with(Odd::adding("odd", |registrar| registrar.importer(Arc::new(Nothing)))),
+        ["odd: imports nothing, which no plugin verifies; register its verifier"],
     );
     refused(
         with(Odd::adding("odd", |registrar| registrar.subscribe::<Unheard>(Arc::new(Nothing)))),
@@ -195,7 +203,7 @@ pub(super) fn operation(path: &'static str) -> Operation {
 /// Stands in for every part, and does nothing.
 pub(super) struct Nothing;
 
-/// An enroller of a method that has one.
+/// An enroller and an importer of a method that has them.
 struct PasswordToo;
 
 /// A stage that only has a place among others.
@@ -289,6 +297,30 @@ impl Enroller for PasswordToo {
     }
 
     async fn confirm(&self, _: &mut StepContext<'_>, _: Option<()>, (): ()) -> Result<Effect, AuthError> {
+        Err(no())
+    }
+}
+
+impl CredentialImporter for Nothing {
+    type Given = ();
+
+    fn method(&self) -> MethodId {
+        MethodId::from_static("nothing")
+    }
+
+    fn import(&self, _: &RequestContext, _: &Principal, (): (), _: &mut Batch) -> Result<(), AuthError> {
+        Err(no())
+    }
+}
+
+impl CredentialImporter for PasswordToo {
+    type Given = ();
+
+    fn method(&self) -> MethodId {
+        MethodId::from_static("password")
+    }
+
+    fn import(&self, _: &RequestContext, _: &Principal, (): (), _: &mut Batch) -> Result<(), AuthError> {
         Err(no())
     }
 }

@@ -1,0 +1,95 @@
+//! What went wrong inside is in the log, and only there.
+
+use std::{error::Error, fmt, sync::Arc};
+
+use authkit_core::{
+    Access, AuthError, HttpMethod, Manifest, Operation, Plugin, Problem, Registrar, Reply, codes,
+};
+use authkit_testkit::{Counted, Fault};
+use end_to_end::{Answer, Log, World, on_each_store};
+use serde_json::{Value as JsonValue, json};
+
+const CAUSE: &str = "the innermost cause 4b1d";
+const PANIC: &str = "a bug that nobody foresaw 9e27";
+
+/// Operations that go wrong.
+struct Broken;
+
+#[derive(Debug)]
+struct Outer(std::io::Error);
+
+impl fmt::Display for Outer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the outer error 77aa")
+    }
+}
+
+impl Error for Outer {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+impl Plugin for Broken {
+    fn manifest(&self) -> Manifest {
+        Manifest::new("broken", "0.1.0")
+    }
+
+    fn register(&self, registrar: &mut Registrar<'_>) -> Result<(), Problem> {
+        let post = |path, handler: fn() -> Result<Reply<()>, AuthError>| {
+            Operation::new(HttpMethod::Post, path, Access::Public, "Goes wrong.", async move |_, _: JsonValue| handler())
+        };
+        registrar.operation(post("/broken/fails", || {
+            let cause = Outer(std::io::Error::other(CAUSE));
+            Err(AuthError::new(&codes::INTERNAL).caused_by(cause))
+        }));
+        registrar.operation(post("/broken/panics", || panic!("{}", PANIC)));
+        registrar.operation(post("/broken/panics-plainly", || panic!("a bug that nobody foresaw 9e27")));
+        Ok(())
+    }
+}
+
+/// The lines of the log that are errors, and that the answer names its request but nothing of them.
+async fn errors_of(world: &World, path: &str, body: JsonValue) -> (Answer, String) {
+    let (log, guard) = Log::keep();
+    let answer = world.browser().post(path, body).await;
+    drop(guard);
+    let errors: Vec<String> = log.text().lines().filter(|line| line.contains("ERROR")).map(str::to_owned).collect();
+    (answer, errors.join("\n"))
+}
+
+on_each_store! {
+    async fn the_cause_of_a_fault_is_in_the_log_and_not_in_the_answer(backend) {
+        let world = World::builder(backend).plugin(Broken).build().await;
+        let (answer, errors) = errors_of(&world, "/v1/broken/fails", json!({})).await;
+        assert_eq!((answer.status, answer.code()), (500, "core.internal".to_owned()));
+        for part in ["the outer error 77aa", CAUSE, "core.internal"] {
+            assert!(errors.contains(part), "{part} is not in: {errors}");
+        }
+        assert!(!format!("{answer:?}").contains("77aa") && !format!("{answer:?}").contains("4b1d"), "{answer:?}");
+    }
+
+    async fn the_cause_of_a_fault_of_the_store_is_in_the_log_and_not_in_the_answer(backend) {
+        let world = World::new(backend).await;
+        world.sign_up("ada@example.com").await;
+        world.store.inject(Counted::Calls, 1, Fault::Fails);
+        let body = json!({ "identifier": "ada@example.com", "password": end_to_end::PASSWORD });
+        let (answer, errors) = errors_of(&world, "/v1/auth/login", body).await;
+        assert_eq!((answer.status, answer.code()), (503, "core.unavailable".to_owned()));
+        assert!(errors.contains("the store is unavailable: a fault was injected"), "{errors}");
+        assert!(!format!("{answer:?}").contains("injected") && !format!("{answer:?}").contains("store"), "{answer:?}");
+    }
+
+    async fn a_panic_is_in_the_log_and_not_in_the_answer(backend) {
+        let world = World::builder(backend).plugin(Broken).build().await;
+        let (answer, errors) = errors_of(&world, "/v1/broken/panics-plainly", json!({})).await;
+        assert_eq!((answer.status, answer.code()), (500, "core.internal".to_owned()));
+        assert!(errors.contains(PANIC) && errors.contains("an operation panicked"), "{errors}");
+        assert!(!format!("{answer:?}").contains("9e27"), "{answer:?}");
+
+        // A message that was put together may hold what somebody sent, so it is left to the panic hook.
+        let (answer, errors) = errors_of(&world, "/v1/broken/panics", json!({})).await;
+        assert_eq!(answer.status, 500);
+        assert!(errors.contains("an operation panicked") && !errors.contains("9e27"), "{errors}");
+    }
+}
