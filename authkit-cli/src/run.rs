@@ -7,7 +7,7 @@ use serde_json::Value as JsonValue;
 use crate::{
     arguments::{self, Field},
     console::{Form, Operator, Reader, Terminal, tell},
-    failure, secret,
+    escape, failure, secret,
 };
 
 /// Runs the command that the arguments name; none if there are no arguments beside the name of the program.
@@ -85,7 +85,10 @@ fn misunderstood(auth: &AuthManager, arguments: &[OsString], error: &clap::Error
         );
         return failure::USAGE;
     }
-    // To standard output if it was asked for, else to standard error.
-    let printed = error.print();
-    if help && printed.is_ok() { 0 } else { failure::USAGE }
+    if help {
+        return if error.print().is_ok() { 0 } else { failure::USAGE };
+    }
+    // It repeats what was typed, which may have come from somebody else.
+    tell(&escape::lines(&error.to_string()));
+    failure::USAGE
 }

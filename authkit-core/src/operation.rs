@@ -277,12 +277,15 @@ impl Operation {
         format!("{prefix}{}", self.path)
     }
 
-    /// Checks the access and runs the operation.
+    /// Checks the access and runs the operation, with a session that is confirmed.
     ///
     /// # Errors
     ///
     /// Those of [`Access::check`] and of the operation.
-    pub async fn call(&self, call: Call) -> Result<Reply, AuthError> {
+    pub async fn call(&self, mut call: Call) -> Result<Reply, AuthError> {
+        if let Some(session) = call.session.take() {
+            call.session = call.cx.confirm(&session).await?;
+        }
         self.access.check(&call.cx, call.session.as_ref())?;
         (self.handler)(call).await
     }

@@ -143,16 +143,16 @@ impl From<&Session> for SessionBody {
     }
 }
 
-fn standing(progress: Progress) -> Reply<Standing> {
-    match progress {
+fn standing(call: &Call, progress: Progress) -> Result<Reply<Standing>, AuthError> {
+    let signed_in = |session: &Session| {
+        Reply::ok(Standing::SignedIn { principal: session.principal.clone(), session: SessionBody::from(session) })
+    };
+    Ok(match progress {
         Progress::Challenged(challenge) => Reply::ok(Standing::Challenge { challenge: (&challenge).into() }),
         Progress::Granted(grant) => Reply::ok(Standing::Granted { grant: grant.expose().to_owned() }),
-        Progress::SignedIn(signed_in) => {
-            let session = SessionBody::from(&signed_in.session);
-            let body = Standing::SignedIn { principal: signed_in.session.principal.clone(), session };
-            Reply::ok(body).start(signed_in.tokens).mark(signed_in.mark)
-        }
-    }
+        Progress::SignedIn(new) => signed_in(&new.session).start(new.tokens).mark(new.mark),
+        Progress::Sufficient => signed_in(call.session()?),
+    })
 }
 
 async fn stand(call: &Call, progress: Progress) -> Result<Reply<Standing>, AuthError> {
@@ -162,7 +162,7 @@ async fn stand(call: &Call, progress: Progress) -> Result<Reply<Standing>, AuthE
         // The client gets a new session; the one it had must not outlive that (ASVS 5.0 V7.2.4).
         end_own(&call.cx, before).await?;
     }
-    Ok(standing(progress))
+    standing(call, progress)
 }
 
 async fn login(call: Call, input: LoginInput) -> Result<Reply<Standing>, AuthError> {
@@ -202,7 +202,7 @@ async fn step_up(call: Call, input: StepUpInput) -> Result<Reply<Standing>, Auth
             );
         }
     };
-    Ok(standing(progress))
+    standing(&call, progress)
 }
 
 /// Takes no input.

@@ -224,8 +224,12 @@ impl RequestContext {
         self.review(session, Purpose::StepUp { session: session.id, action: action.to_owned() }).await
     }
 
-    /// Asks that a session stands for fresh proofs of this level: gives it a new token at once, or says what has to be
-    /// proved first.
+    /// Asks that a session stands for fresh proofs of this level: says what has to be proved, after which the session gets
+    /// a new token, or that it does already.
+    ///
+    /// # Security
+    ///
+    /// Nothing is issued without a new proof, so a stolen access token does not become a longer-lived one.
     ///
     /// # Errors
     ///

@@ -450,6 +450,8 @@ pub enum Progress {
     Granted(SecretText),
     /// A session was issued.
     SignedIn(Box<SignedIn>),
+    /// The session has proved enough already. Nothing was issued, and its tokens stay what they are.
+    Sufficient,
 }
 
 impl fmt::Debug for Progress {
@@ -458,6 +460,7 @@ impl fmt::Debug for Progress {
             Self::Challenged(_) => "Challenged",
             Self::Granted(_) => "Granted",
             Self::SignedIn(_) => "SignedIn",
+            Self::Sufficient => "Sufficient",
         })
     }
 }

@@ -113,3 +113,6 @@ impl Rng for OsRng {
         getrandom::fill(buffer).expect("the operating system gives randomness");
     }
 }
+
+#[cfg(test)]
+mod tests;

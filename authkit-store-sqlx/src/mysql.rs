@@ -181,8 +181,9 @@ impl Driver for MySql {
         text: SqlStr,
         arguments: MySqlArguments,
     ) -> Result<u64, sqlx::Error> {
+        let bumps = error::is_bump(text.as_str());
         match sqlx::query_with(text, arguments).execute(connection).await {
-            Err(error) if error::is_lost_bump(&error) => Ok(0),
+            Err(error) if bumps && error::is_lost_bump(&error) => Ok(0),
             executed => executed.map(|done| done.rows_affected()),
         }
     }
@@ -193,8 +194,9 @@ impl Driver for MySql {
         text: SqlStr,
         arguments: MySqlArguments,
     ) -> Result<Vec<MySqlRow>, sqlx::Error> {
+        let bumps = error::is_bump(text.as_str());
         match sqlx::query_with(text, arguments).fetch_all(connection).await {
-            Err(error) if error::is_lost_bump(&error) => Ok(Vec::new()),
+            Err(error) if bumps && error::is_lost_bump(&error) => Ok(Vec::new()),
             fetched => fetched,
         }
     }

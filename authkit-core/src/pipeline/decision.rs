@@ -16,7 +16,7 @@ use crate::{
     principal::{Ability, Enrolment, Principal, PrincipalRow, Status},
     requirement::{Condition, Requirement},
     session::{Grant, Issue, Progress, Rotation, Session, SignedIn},
-    stage::{Aftermath, Counter, End, FlowView, Settle, Signals},
+    stage::{Aftermath, Counter, End, FlowView, Mark, Settle, Signals, StepKind},
     verifier::{Effect, Input, Verdict},
 };
 
@@ -144,6 +144,10 @@ impl RequestContext {
                 Purpose::StepUp { session, action } => {
                     let (session, action) = (*session, action.clone());
                     self.permit(step, proved, session, action).await
+                }
+                Purpose::Raise { .. } if step.kind == StepKind::Review => {
+                    self.refund(&step.charges).await;
+                    Ok(Progress::Sufficient)
                 }
                 Purpose::Raise { session, generation, .. } => {
                     let (session, generation) = (*session, *generation);
@@ -368,7 +372,7 @@ impl RequestContext {
         principal: &Principal,
         evidence: &[Evidence],
         batch: &mut Batch,
-    ) -> Result<Option<crate::stage::Mark>, AuthError> {
+    ) -> Result<Option<Mark>, AuthError> {
         let mut aftermath = Aftermath::new(self);
         let attempt = step.attempt();
         self.after(&End::Issued { attempt: &attempt, principal, evidence }, &mut aftermath).await?;

@@ -61,7 +61,12 @@ pub(super) fn is_out_of_range(error: &sqlx::Error) -> bool {
     number(error) == Some(OUT_OF_RANGE)
 }
 
-/// Whether NULL was refused, which a bump writes that loses its guard. No other statement of the store does.
+/// Whether a statement may be a bump.
+pub(super) fn is_bump(text: &str) -> bool {
+    text.contains("ON DUPLICATE KEY UPDATE")
+}
+
+/// Whether NULL was refused, which a bump writes that loses its guard.
 pub(super) fn is_lost_bump(error: &sqlx::Error) -> bool {
     number(error) == Some(BAD_NULL)
 }

@@ -1,4 +1,7 @@
-//! The guides for authors, here so that their examples are compiled.
+//! The first page and the guides for authors, here so that their examples are compiled.
+
+#[doc = include_str!("../../../README.md")]
+pub mod readme {}
 
 #[doc = include_str!("../../../docs/guide/write-a-plugin.md")]
 pub mod write_a_plugin {}

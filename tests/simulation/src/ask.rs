@@ -313,6 +313,7 @@ impl From<Progress> for Answer {
                 Self::Challenged { flow: challenge.flow.expose().to_owned(), offers }
             }
             Progress::Granted(token) => Self::Granted(token.expose().to_owned()),
+            Progress::Sufficient => Self::Done,
             _ => unreachable!("there is no other progress"),
         }
     }

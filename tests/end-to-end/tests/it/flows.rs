@@ -245,9 +245,11 @@ on_each_store! {
         let mut browser = world.browser();
         assert_eq!(browser.login("ada@example.com", OTHER_PASSWORD).await.status, 401);
         assert_eq!(browser.login("ada@example.com", PASSWORD).await.status, 200);
-        let step_up = json!({ "method": "password", "password": PASSWORD });
-        let raised = browser.post("/v1/auth/step-up", step_up).await;
-        assert_eq!(raised.status, 200, "{raised:?}");
+        world.clock.advance(Duration::from_secs(3600));
+        let challenged = browser.post("/v1/auth/step-up", json!({})).await.json();
+        let flow = &challenged["challenge"]["flow"];
+        let response = json!({ "flow": flow, "method": "password", "password": PASSWORD });
+        assert_eq!(browser.post("/v1/auth/challenges/answer", response).await.status, 200, "{challenged}");
         sign_in_as(&world.auth, ada).await.unwrap();
         let unknown = json!({ "method": "testkit", "principal": PrincipalId::from(Id::NIL) });
         assert_eq!(browser.post("/v1/auth/login", unknown).await.status, 401);
@@ -258,10 +260,22 @@ on_each_store! {
         assert_eq!(authentications, [
             (json!("login_failure"), json!("password"), json!(null)),
             (json!("login_success"), json!("password"), json!(["pwd"])),
+            (json!("challenge_issued"), json!("session"), json!(null)),
             (json!("session_raised"), json!("password"), json!(["pwd"])),
-            (json!("login_success"), json!("testkit"), json!([])),
+            (json!("login_success"), json!("testkit"), json!(["mfa"])),
             (json!("login_failure"), json!("testkit"), json!(null)),
         ]);
+    }
+
+    async fn a_password_of_five_years_signs_in_and_need_not_be_changed(backend) {
+        let world = World::new(backend).await;
+        let id = world.sign_up("ada@example.com").await;
+        world.clock.advance(Duration::from_secs(5 * 366 * 86_400));
+        let mut browser = world.browser();
+        let answer = browser.login("ada@example.com", PASSWORD).await;
+        assert_eq!((answer.status, &answer.json()["status"]), (200, &json!("signed_in")), "{answer:?}");
+        assert!(browser.is_signed_in().await);
+        assert_eq!(world.events_of(id).await, ["signup", "login_success"]);
     }
 
     async fn a_blocked_word_is_refused_wherever_a_password_is_chosen(backend) {

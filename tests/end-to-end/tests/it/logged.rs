@@ -1,10 +1,8 @@
 //! What went wrong inside is in the log, and only there.
 
-use std::{error::Error, fmt, sync::Arc};
+use std::{error::Error, fmt};
 
-use authkit_core::{
-    Access, AuthError, HttpMethod, Manifest, Operation, Plugin, Problem, Registrar, Reply, codes,
-};
+use authkit_core::{Access, AuthError, HttpMethod, Manifest, Operation, Plugin, Problem, Registrar, Reply, codes};
 use authkit_testkit::{Counted, Fault};
 use end_to_end::{Answer, Log, World, on_each_store};
 use serde_json::{Value as JsonValue, json};
@@ -37,19 +35,21 @@ impl Plugin for Broken {
 
     fn register(&self, registrar: &mut Registrar<'_>) -> Result<(), Problem> {
         let post = |path, handler: fn() -> Result<Reply<()>, AuthError>| {
-            Operation::new(HttpMethod::Post, path, Access::Public, "Goes wrong.", async move |_, _: JsonValue| handler())
+            Operation::new(HttpMethod::Post, path, Access::Public, "Goes wrong.", move |_, _: JsonValue| async move {
+                handler()
+            })
         };
         registrar.operation(post("/broken/fails", || {
             let cause = Outer(std::io::Error::other(CAUSE));
             Err(AuthError::new(&codes::INTERNAL).caused_by(cause))
         }));
-        registrar.operation(post("/broken/panics", || panic!("{}", PANIC)));
-        registrar.operation(post("/broken/panics-plainly", || panic!("a bug that nobody foresaw 9e27")));
+        registrar.operation(post("/broken/panics", || panic!("{PANIC}")));
+        registrar.operation(post("/broken/panics-plainly", || std::panic::panic_any(PANIC)));
         Ok(())
     }
 }
 
-/// The lines of the log that are errors, and that the answer names its request but nothing of them.
+/// The answer, and the lines of the log that are errors.
 async fn errors_of(world: &World, path: &str, body: JsonValue) -> (Answer, String) {
     let (log, guard) = Log::keep();
     let answer = world.browser().post(path, body).await;

@@ -22,7 +22,7 @@ mod limits;
 mod logged;
 mod operations;
 mod races;
-mod second_factor;
 mod sealed;
+mod second_factor;
 mod secrets;
 mod tenants;

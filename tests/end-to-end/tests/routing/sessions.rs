@@ -7,7 +7,7 @@ use authkit_core::{MethodId, PrincipalKind, Progress, Store, TenantId};
 use end_to_end::{OTHER_PASSWORD, PASSWORD, change};
 use serde_json::json;
 
-use crate::stores::{SESSIONS, on_each_pair, opens, settlements};
+use crate::stores::{SESSIONS, fresh_proof, on_each_pair, opens, settlements};
 
 on_each_pair! {
     async fn a_sign_in_is_one_row_in_the_other_store_and_a_settled_record(stores) {
@@ -89,7 +89,9 @@ on_each_pair! {
         let world = stores.world().await;
         let mut browser = world.signed_in("ada@example.com").await;
         let before = browser.cookies["authkit_session"].clone();
-        let raised = browser.post("/v1/auth/step-up", json!({})).await;
+        world.clock.advance(Duration::from_secs(6 * 60));
+        let proof = fresh_proof(&mut browser).await;
+        let raised = browser.post("/v1/auth/challenges/answer", proof).await;
         assert_eq!(raised.status, 200, "{raised:?}");
         assert_ne!(browser.cookies["authkit_session"], before);
         assert!(browser.is_signed_in().await);

@@ -12,8 +12,8 @@ use authkit_core::{
     StoreError, TenantId, Timestamp,
 };
 use authkit_testkit::{Counted, Fault, Faulty};
-use end_to_end::{Backend, Place, World, WorldBuilder};
-use serde_json::Value as JsonValue;
+use end_to_end::{Backend, Browser, PASSWORD, Place, World, WorldBuilder};
+use serde_json::{Value as JsonValue, json};
 use tokio::sync::oneshot;
 
 /// The table that lives in the second store, unless a test says otherwise.
@@ -212,6 +212,12 @@ pub(crate) async fn settlements(world: &World, kind: &str) -> Vec<String> {
 pub(crate) async fn go_on(world: &World) {
     world.clock.advance(LEASE);
     world.auth.run_due_jobs().await;
+}
+
+/// What answers the challenge that a session gets whose proofs are old.
+pub(crate) async fn fresh_proof(browser: &mut Browser<'_>) -> JsonValue {
+    let asked = browser.post("/v1/auth/step-up", json!({})).await.json();
+    json!({ "flow": asked["challenge"]["flow"], "method": "password", "password": PASSWORD })
 }
 
 /// Whether a session token opens anything.

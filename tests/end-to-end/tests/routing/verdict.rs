@@ -1,9 +1,11 @@
 //! The second store says no: what was only there is not done, what the main store has stands.
 
+use std::time::Duration;
+
 use end_to_end::{Browser, OTHER_PASSWORD, PASSWORD, change};
 use serde_json::{Value as JsonValue, json};
 
-use crate::stores::{Moment, go_on, meanwhile, on_each_pair, opens, settlements};
+use crate::stores::{Moment, fresh_proof, go_on, meanwhile, on_each_pair, opens, settlements};
 
 on_each_pair! {
     async fn nobody_revokes_the_session_of_somebody_else(stores) {
@@ -45,8 +47,10 @@ on_each_pair! {
         let world = stores.world().await;
         let mut browser = world.signed_in("ada@example.com").await;
         let mut tab = browser.tab();
-        let slow = browser.post("/v1/auth/step-up", json!({}));
-        let other = async || assert_eq!(tab.post("/v1/auth/step-up", json!({})).await.status, 200);
+        world.clock.advance(Duration::from_secs(6 * 60));
+        let (own, tabs) = (fresh_proof(&mut browser).await, fresh_proof(&mut tab).await);
+        let slow = browser.post("/v1/auth/challenges/answer", own);
+        let other = async || assert_eq!(tab.post("/v1/auth/challenges/answer", tabs.clone()).await.status, 200);
         let answer = meanwhile(stores.gate(), 1, Moment::Asked, slow, other).await;
         assert_eq!(answer.status, 401, "{answer:?}");
         assert!(tab.is_signed_in().await);

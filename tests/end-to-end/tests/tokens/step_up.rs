@@ -78,6 +78,19 @@ on_each_store! {
         cx.redeem(&claimed, "shop.close", &grant).await.unwrap_err();
     }
 
+    async fn an_access_token_alone_brings_no_other_token(backend) {
+        let world = world(backend).await;
+        let tokens = sign_in(&world, ADA).await;
+        let answered = post(&world, "/v1/auth/step-up", &tokens.access, json!({})).await;
+        assert_eq!(answered.status, 200, "{answered:?}");
+        for token in ["access_token", "refresh_token"] {
+            assert!(answered.json().get(token).is_none(), "{answered:?}");
+        }
+        assert!(answered.headers.get("set-cookie").is_none(), "{answered:?}");
+        assert_eq!(recorded(&world, "session_raised").await, 0);
+        assert_alive(opened(&world, &next(&world, &tokens).await.access).await);
+    }
+
     async fn a_claimed_session_that_ended_is_neither_raised_nor_granted_anything(backend) {
         let world = world(backend).await;
         let tokens = sign_in(&world, ADA).await;

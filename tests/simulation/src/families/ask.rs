@@ -150,6 +150,7 @@ async fn answer(auth: &AuthManager, cx: RequestContext, deed: Deed) -> Result<An
                 let response = json!({ "password": password });
                 progress(cx.answer(challenge.flow.expose(), &PASSWORD, response).await?)
             }
+            Progress::Sufficient => Ok(Answer::Done),
             raised => progress(raised),
         },
         (Deed::ChangePassword { current, new, .. }, shown) => {

@@ -267,6 +267,9 @@ impl Model {
         let tenant = flight.ask.tenant;
         let proved = self.believed(flight, about, record)?;
         self.suffices(tenant, &proved, flight.now())?;
+        if proved.flow.is_none() {
+            return Err(breach("I1", "a session was raised without a new proof"));
+        }
         let Aim::Raise { session, .. } = proved.aim else {
             return Err(breach("I1", "a session was raised by a flow that was not for that"));
         };

@@ -65,7 +65,7 @@ impl Model {
     }
 
     /// What a request proves, whatever has become of the principal.
-    fn proof_of(&self, flight: &Flight) -> Checked<Proved> {
+    pub(super) fn proof_of(&self, flight: &Flight) -> Checked<Proved> {
         let (tenant, now) = (flight.ask.tenant, flight.now());
         let mut proved = match &flight.ask.deed {
             Deed::SignIn { address, password } => {
