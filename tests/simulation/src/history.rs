@@ -46,7 +46,7 @@ const FLOORS: [(&str, u64); 51] = [
     ("change password refused", 50),
     ("login_failure", 1_000),
     ("challenge_issued", 2_000),
-    ("session_raised", 50),
+    ("session_raised", 25),
     ("account_locked", 10),
     ("not judged for a limit", 50),
     ("sent twice", 500),
