@@ -156,11 +156,14 @@ fn standing(call: &Call, progress: Progress) -> Result<Reply<Standing>, AuthErro
 }
 
 async fn stand(call: &Call, progress: Progress) -> Result<Reply<Standing>, AuthError> {
-    if let (Progress::SignedIn(signed_in), Some(before)) = (&progress, &call.session)
-        && signed_in.session.id != before.id
-    {
+    if let Progress::SignedIn(signed_in) = &progress {
         // The client gets a new session; the one it had must not outlive that (ASVS 5.0 V7.2.4).
-        end_own(&call.cx, before).await?;
+        match (&call.session, &call.cx.client().refresh) {
+            (Some(before), _) if before.id != signed_in.session.id => end_own(&call.cx, before).await?,
+            // Its access token has expired. What was raised just now has made its own refresh tokens dead.
+            (None, Some(refresh)) => call.cx.end_refreshed(refresh.expose()).await?,
+            _ => {}
+        }
     }
     standing(call, progress)
 }

@@ -17,6 +17,8 @@ mod migrate;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod names;
+#[cfg(test)]
+mod planned;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod reads;

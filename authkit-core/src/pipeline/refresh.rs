@@ -1,19 +1,25 @@
 //! Refreshing: the next tokens of a session, for the newest one of before.
 
+use std::time::Duration;
+
 use super::{Proved, issuable};
 use crate::{
-    batch::{Batch, Receipt},
+    batch::{Batch, Bump, Receipt},
     collection::At,
     context::RequestContext,
     error::{AuthError, codes},
     event::{RefreshTokenReused, TokenRefreshed},
     flow::Purpose,
+    id::{Id, SessionId},
     operations::end_own,
     session::{Ending, Issue, Kept, RefreshState, Renewal, Session, SignedIn},
+    stage::Counter,
 };
 
 /// How often a refresh is tried again because another one was faster.
 const TRIES: usize = 8;
+/// How often the same tokens are given out again within a minute. Many tabs that lose answers stay far below it.
+const AGAIN_A_MINUTE: i64 = 300;
 
 impl RequestContext {
     /// Exchanges a refresh token for the next tokens of its session: one read and one commit.
@@ -24,7 +30,8 @@ impl RequestContext {
     /// # Errors
     ///
     /// [`codes::UNAUTHENTICATED`] if the token shows no living session, or one that has to be signed in anew. A token
-    /// that was replaced long ago ends its session, since two hold copies of it.
+    /// that was replaced long ago ends its session, since two hold copies of it. [`codes::LIMITED`] if the same tokens
+    /// are asked for more than 300 times a minute.
     pub async fn refresh(&self, token: &str) -> Result<SignedIn, AuthError> {
         for _ in 1..TRIES {
             match self.try_refresh(token).await {
@@ -54,11 +61,26 @@ impl RequestContext {
         let principal = &kept.session.principal;
         batch.ensure(&self.engine.spine.principals, At::id(principal.id), issuable(principal)).or(&codes::CONFLICT);
         let renewed = self.engine.sessions.renew(self, &kept, renewal, &mut batch);
+        if renewal == Renewal::Same {
+            self.count_again(kept.session.id, &mut batch);
+        }
         let event =
             TokenRefreshed { principal: principal.id, session: kept.session.id, again: renewal == Renewal::Same };
         let receipt: Receipt<Issue> = self.commit(event, batch).await?.retype();
         let tokens = self.engine.tokens.mint_again(self, &renewed, &receipt).await?;
         Ok(SignedIn::new(Session::stored(renewed.session), tokens, None))
+    }
+
+    /// Counts a refresh by which nothing rotates, in the commit that records it: nothing else bounds how often a client
+    /// may ask for it. A counter is of one minute, so a client that asks now and then is never refused.
+    fn count_again(&self, session: SessionId, batch: &mut Batch) {
+        let id: Id = session.into();
+        let minute = self.now().millis().div_euclid(60_000).to_be_bytes();
+        let key = self.engine.pseudonyms.pseudonym(&[b"refresh", id.as_bytes(), &minute]);
+        let expires_at = self.now().plus(Duration::from_secs(2 * 60));
+        let counter = Counter { id: self.new_id(), key, value: 0, expires_at };
+        let bump = Bump { by: 1, floor: None, max: Some(AGAIN_A_MINUTE) };
+        batch.bump(&self.engine.counters, Counter::by_key, counter, Counter::value, bump).or(&codes::LIMITED);
     }
 
     /// Whether what the session proved still meets what is demanded.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use authkit_core::codes;
+
 use crate::{
     acts::{
         disable, end_all, end_others, goes_on, installation, is_refused, jwt, refresh, refresh_token, shown, signed_in,
@@ -114,6 +116,21 @@ async fn a_tab_two_steps_behind_has_ten_seconds() {
     world.clock.advance(Duration::from_millis(1));
     assert!(is_refused(&auth, first).await);
     assert!(is_refused(&auth, &third).await);
+}
+
+#[tokio::test]
+async fn the_same_tokens_are_given_out_again_three_hundred_times_a_minute() {
+    let (world, auth, first) = installation().await;
+    let other = signed_in(&auth).await;
+    let token = refresh(&auth, refresh_token(&first.tokens)).await.unwrap();
+    for _ in 0..300 {
+        assert_eq!(refresh(&auth, &token).await.unwrap(), token, "nothing rotates so soon");
+    }
+    let refused = refresh(&auth, &token).await.unwrap_err();
+    assert_eq!(*refused.code(), codes::LIMITED);
+    assert!(refresh(&auth, refresh_token(&other.tokens)).await.is_ok(), "others are not held up");
+    world.clock.advance(LATER);
+    assert!(refresh(&auth, &token).await.is_ok(), "and nobody was signed out");
 }
 
 #[tokio::test]

@@ -3,8 +3,8 @@
 use std::{ops::Bound, sync::Arc};
 
 use authkit_core::{
-    ColumnDef, Comparison, Def, Direction, Durability, EntityDef, Guard, Id, Join, Lookup, Migration, Op, Query, Reach,
-    Scope, Set, Shape, Step as Migrated, TenantId, Timestamp, Uniqueness, Value, Write,
+    Comparison, Def, Direction, EntityDef, Guard, Id, Join, Lookup, Migration, Op, Query, Scope, Set, Shape,
+    Step as Migrated, TenantId, Timestamp, Value, Write,
 };
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
@@ -12,6 +12,7 @@ use super::{DIALECT, Postgres, Whose, land};
 use crate::{
     ddl,
     driver::{Driver as _, Role, Step, arguments},
+    planned::{marks, owners, tickets},
     server,
     sql::{Arg, Rows, Spelling, get_text, sweep},
 };
@@ -148,26 +149,4 @@ async fn database() -> PgConnection {
         sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
     }
     connection
-}
-
-fn owners() -> Def {
-    let columns = vec![ColumnDef::new::<Id>("id"), ColumnDef::new::<String>("name")];
-    Arc::new(EntityDef::new("p_owners", Reach::Tenant, Durability::Durable, columns))
-}
-
-fn tickets() -> Def {
-    let columns = vec![
-        ColumnDef::new::<Id>("id"),
-        ColumnDef::new::<Id>("owner_id"),
-        ColumnDef::new::<Timestamp>("created_at"),
-        ColumnDef::new::<Timestamp>("expires_at"),
-    ];
-    let def = EntityDef::new("p_tickets", Reach::Tenant, Durability::Ephemeral, columns);
-    Arc::new(def.index("by_owner", &[1, 2], Uniqueness::Shared).reference(1, "p_owners").expiry(3))
-}
-
-/// Refers to an owner, and no declared index begins with the reference.
-fn marks() -> Def {
-    let columns = vec![ColumnDef::new::<Id>("id"), ColumnDef::new::<Id>("owner_id")];
-    Arc::new(EntityDef::new("p_marks", Reach::Tenant, Durability::Ephemeral, columns).reference(1, "p_owners"))
 }

@@ -3,13 +3,14 @@
 use std::{ops::Bound, sync::Arc};
 
 use authkit_core::{
-    ColumnDef, Comparison, Def, Direction, Durability, EntityDef, Guard, Id, Join, Migration, Query, Reach, Scope,
-    Shape, Step, TenantId, Timestamp, Uniqueness, Value,
+    Comparison, Def, Direction, EntityDef, Guard, Id, Join, Migration, Query, Scope, Shape, Step, TenantId, Timestamp,
+    Value,
 };
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 
 use crate::{
     ddl,
+    planned::{marks, owners, tickets},
     sql::{Rows, get_text, sweep},
     sqlite::DIALECT,
 };
@@ -114,26 +115,4 @@ async fn database() -> SqliteConnection {
         sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await.unwrap();
     }
     connection
-}
-
-fn owners() -> Def {
-    let columns = vec![ColumnDef::new::<Id>("id"), ColumnDef::new::<String>("name")];
-    Arc::new(EntityDef::new("p_owners", Reach::Tenant, Durability::Durable, columns))
-}
-
-fn tickets() -> Def {
-    let columns = vec![
-        ColumnDef::new::<Id>("id"),
-        ColumnDef::new::<Id>("owner_id"),
-        ColumnDef::new::<Timestamp>("created_at"),
-        ColumnDef::new::<Timestamp>("expires_at"),
-    ];
-    let def = EntityDef::new("p_tickets", Reach::Tenant, Durability::Ephemeral, columns);
-    Arc::new(def.index("by_owner", &[1, 2], Uniqueness::Shared).reference(1, "p_owners").expiry(3))
-}
-
-/// Refers to an owner, and no declared index begins with the reference.
-fn marks() -> Def {
-    let columns = vec![ColumnDef::new::<Id>("id"), ColumnDef::new::<Id>("owner_id")];
-    Arc::new(EntityDef::new("p_marks", Reach::Tenant, Durability::Ephemeral, columns).reference(1, "p_owners"))
 }

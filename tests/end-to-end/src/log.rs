@@ -22,6 +22,20 @@ impl Log {
         (log, guard)
     }
 
+    /// Keeps what every thread of this process logs from now on, the threads of libraries included.
+    ///
+    /// # Panics
+    ///
+    /// If the process keeps a log already.
+    #[must_use]
+    pub fn keep_all() -> Self {
+        let log = Self::default();
+        let lines = tracing_subscriber::fmt::layer().with_writer(log.clone()).with_ansi(false);
+        let all = tracing_subscriber::registry().with(lines);
+        tracing::subscriber::set_global_default(all).expect("the only log of the process");
+        log
+    }
+
     /// What was logged.
     #[must_use]
     pub fn text(&self) -> String {

@@ -1,12 +1,10 @@
 //! An application with every plugin, served over a real socket, and what attacks it from outside.
 
-mod log;
 mod program;
 mod tool;
 mod wire;
 
 pub use crate::{
-    log::Log,
     program::Program,
     tool::install,
     wire::{Answer, exchange},

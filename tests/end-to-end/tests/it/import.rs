@@ -6,9 +6,8 @@ use std::{
 };
 
 use async_trait::async_trait;
-use authkit_account::AccountImport;
 use authkit_core::{AuthError, AuthManager, BoxError, Client, Console, RequestContext};
-use end_to_end::{Backend, PASSWORD, World, on_each_store};
+use end_to_end::{PASSWORD, World, on_each_store};
 use serde_json::{Value as JsonValue, json};
 
 /// Of `correct horse`, made by PHP and Django.
@@ -135,23 +134,5 @@ on_each_store! {
         assert_eq!(number(&one.0, 1) + number(&other.0, 1), 120);
         assert_eq!(world.rows("auth_imports", "id").await.len(), 120);
         assert_eq!(world.rows("auth_principals", "id").await.len(), 120);
-    }
-}
-
-/// Prints how fast it is.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
-async fn ten_thousand_accounts() {
-    let world = World::new(Backend::Sqlite).await;
-    let file = records(10_000);
-    let imports: Arc<AccountImport> = world.auth.capability().unwrap();
-    for (name, mut run) in
-        [("dry run", imports.begin_dry_run()), ("import", imports.begin()), ("import once more", imports.begin())]
-    {
-        #[expect(clippy::disallowed_methods, reason = "it measures")]
-        let begun = std::time::Instant::now();
-        run.feed(&world.cx(), file.as_bytes()).await.unwrap();
-        run.finish(&world.cx()).await.unwrap();
-        println!("{name}: {:.0} accounts/s, {:?}", 10_000.0 / begun.elapsed().as_secs_f64(), run.totals());
     }
 }

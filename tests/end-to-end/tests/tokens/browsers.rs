@@ -58,6 +58,16 @@ async fn page(world: &World) -> Page {
 }
 
 on_each_store! {
+    async fn a_page_that_signs_in_anew_ends_what_its_refresh_cookie_shows(backend) {
+        let world = world(backend).await;
+        let before = page(&world).await;
+        let headers = [OWN, SPLIT, ("cookie", before.cookie.as_str())];
+        let after = Page::of(&send(&world, "POST", "/v1/auth/login", &headers, login()).await);
+        assert_eq!(sessions(&world).await.len(), 1);
+        assert_eq!(before.refresh(&world, &[OWN, SPLIT]).await.status, 401);
+        assert_eq!(after.refresh(&world, &[OWN, SPLIT]).await.status, 200);
+    }
+
     async fn a_browser_gets_an_opaque_cookie_that_dies_at_once(backend) {
         let world = world(backend).await;
         let mut browser = world.browser();
