@@ -215,7 +215,6 @@ on_each_store! {
         assert_eq!((works.begun("slow receiver"), works.begun("quick receiver")), (2, 1), "both are done with");
     }
 
-    #[ignore = "core: each message to a receiver that hangs takes a minute of the one queue"]
     async fn many_messages_to_a_receiver_that_hangs_cost_the_others_one_minute(backend) {
         let (world, works) = with_works(backend).await;
         works.set_hanging(["slow receiver"]);
@@ -229,7 +228,6 @@ on_each_store! {
         assert_eq!(works.done("quick receiver"), 1, "each of a hundred messages to the slow one would cost a minute");
     }
 
-    #[ignore = "core: leases and waits count from when the turn began, which may be many minutes ago"]
     async fn a_message_is_leased_at_the_time_when_it_is_taken_up(backend) {
         let (world, works) = with_works(backend).await;
         works.set_hanging(["slow receiver", "quick receiver"]);

@@ -270,7 +270,6 @@ on_each_store! {
         assert_eq!(changed.status, 204, "{changed:?}");
     }
 
-    #[ignore = "password, core: `keeper.find` after the proof, and `rotate` before the commit, give nothing back"]
     async fn a_right_password_of_a_session_is_no_failed_guess_wherever_the_store_fails(backend) {
         let mut locked = Vec::new();
         'calls: for call in 1..20 {
@@ -327,7 +326,6 @@ on_each_store! {
         }
     }
 
-    #[ignore = "core: `after_issue` does not count a stage that fails, as `requirement` does"]
     async fn a_right_proof_after_which_a_stage_fails_leaves_a_trace(backend) {
         let (world, fragile) = with_fragile(backend).await;
         fragile.fail_at(Hook::After);
@@ -420,7 +418,6 @@ on_each_store! {
         assert_eq!(signed_in(answer(&world, &further, &KEY, "5678").await).session.aal, Aal::Aal3);
     }
 
-    #[ignore = "core: `is_furthered` counts a level above the one that the condition demands as progress"]
     async fn nothing_is_offered_that_cannot_lead_to_what_is_demanded(backend) {
         let by_mail = Policy::new("by_mail", |_, _| {
             let mail = authkit_core::MethodId::from_static("mail");

@@ -407,7 +407,6 @@ on_each_store! {
         assert_eq!((at_sign_in, in_the_session), (5, 5), "then both are locked");
     }
 
-    #[ignore = "risk: one counter for all methods, and whoever signs in with the first starts it afresh"]
     async fn the_first_factor_does_not_clear_guesses_at_the_second(backend) {
         let builder = World::builder(backend).plugin(SecondFactors).plugin(Vault).throttle(Throttle::default());
         let world = builder.build().await;
