@@ -15,6 +15,22 @@ use crate::{
 /// What an application does with accounts on its own authority; `auth.capability::<AccountAdmin>()` returns it.
 ///
 /// Nothing here asks who calls: whoever can reach it may do everything.
+///
+/// # Examples
+///
+/// Behind a check of the application's own, an operator shuts an account out:
+///
+/// ```
+/// use authkit_account::AccountAdmin;
+/// use authkit_core::{AuthError, AuthManager, Client, PrincipalId, codes};
+///
+/// async fn shut_out(auth: &AuthManager, operator: PrincipalId, typed: &str) -> Result<(), AuthError> {
+///     let accounts = auth.capability::<AccountAdmin>().ok_or(AuthError::new(&codes::NOT_FOUND))?;
+///     let cx = auth.request(Client::default()).acting(operator);
+///     let account = accounts.find(&cx, typed).await?.ok_or(AuthError::new(&codes::NOT_FOUND))?;
+///     accounts.disable(&cx, account.id).await
+/// }
+/// ```
 pub struct AccountAdmin {
     pub(crate) identifiers: Arc<Identifiers>,
     pub(crate) invitations: Arc<Invitations>,
@@ -57,6 +73,19 @@ impl AccountAdmin {
     /// # Errors
     ///
     /// [`INVALID_INPUT`](core_codes::INVALID_INPUT) for text that is no identifier.
+    ///
+    /// # Examples
+    ///
+    /// The first administrator, made by whichever node starts first:
+    ///
+    /// ```
+    /// use authkit_account::AccountAdmin;
+    /// use authkit_core::{AuthError, Principal, PrincipalKind, RequestContext};
+    ///
+    /// async fn first(accounts: &AccountAdmin, cx: &RequestContext) -> Result<Principal, AuthError> {
+    ///     accounts.seed(cx, PrincipalKind::Human, "admin@example.com").await
+    /// }
+    /// ```
     pub async fn seed(&self, cx: &RequestContext, kind: PrincipalKind, typed: &str) -> Result<Principal, AuthError> {
         if let Some(existing) = self.find(cx, typed).await? {
             return Ok(existing);
@@ -95,6 +124,21 @@ impl AccountAdmin {
     /// # Errors
     ///
     /// [`INVALID_INPUT`](core_codes::INVALID_INPUT) for text that is no identifier.
+    ///
+    /// # Examples
+    ///
+    /// A link for one person, good for two days; the token stands behind `#`, which no server sees:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use authkit_account::AccountAdmin;
+    /// use authkit_core::{AuthError, RequestContext};
+    ///
+    /// async fn link(accounts: &AccountAdmin, cx: &RequestContext) -> Result<String, AuthError> {
+    ///     let token = accounts.invite(cx, Some("bob@example.com"), Duration::from_secs(2 * 24 * 60 * 60)).await?;
+    ///     Ok(format!("https://example.com/join#{}", token.expose()))
+    /// }
+    /// ```
     pub async fn invite(
         &self,
         cx: &RequestContext,

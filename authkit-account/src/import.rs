@@ -79,6 +79,19 @@ impl AccountImport {
     /// # Errors
     ///
     /// When the store fails.
+    ///
+    /// # Examples
+    ///
+    /// An old profile of the application is joined to the account that was taken over:
+    ///
+    /// ```
+    /// use authkit_account::AccountImport;
+    /// use authkit_core::{AuthError, PrincipalId, RequestContext};
+    ///
+    /// async fn owner(import: &AccountImport, cx: &RequestContext, old: u64) -> Result<Option<PrincipalId>, AuthError> {
+    ///     import.find(cx, &old.to_string()).await
+    /// }
+    /// ```
     pub async fn find(&self, cx: &RequestContext, source_id: &str) -> Result<Option<PrincipalId>, AuthError> {
         let row = self.rows.get(cx, At::key(ImportRow::by_source, (source_id.to_owned(),))).await?;
         Ok(row.map(|row| row.principal_id))

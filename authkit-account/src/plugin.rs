@@ -22,6 +22,21 @@ use crate::{
 };
 
 /// Accounts that are found by e-mail address.
+///
+/// # Examples
+///
+/// Whoever shows an invitation signs up, and a deleted account can be brought back for a week:
+///
+/// ```
+/// use std::time::Duration;
+/// use authkit_account::{Accounts, SignUpPolicy};
+/// use authkit_core::{AuthManager, Builder};
+///
+/// fn builder() -> Builder {
+///     let week = Duration::from_secs(7 * 24 * 60 * 60);
+///     AuthManager::builder().plugin(Accounts::default().sign_up(SignUpPolicy::Invite).deletion_grace(week))
+/// }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Accounts {
     config: AccountConfig,

@@ -47,7 +47,9 @@ static LOOPBACK: Cookies = Cookies {
     device: Cookie { name: "authkit_device", attributes: "Path=/; HttpOnly; SameSite=Lax" },
 };
 
-/// The largest value that is read or set, in bytes.
+/// The largest value that is read, and the largest cookie that is set, with its name and attributes; in bytes.
+///
+/// RFC 6265 §6.1: no browser has to keep a larger one.
 const LARGEST: usize = 4096;
 
 impl Cookies {
@@ -85,13 +87,13 @@ impl Cookie {
     ///
     /// # Errors
     ///
-    /// [`codes::INTERNAL`] if the value is no cookie value (RFC 6265 §4.1.1).
+    /// [`codes::INTERNAL`] if the value is no cookie value (RFC 6265 §4.1.1), or the whole is larger than [`LARGEST`].
     pub(crate) fn set(&self, value: &str, life: Duration) -> Result<HeaderValue, AuthError> {
         let unfit = || AuthError::new(&codes::INTERNAL).because("a token that no cookie can hold");
-        if !value.bytes().all(is_cookie_octet) || value.len() > LARGEST {
+        let text = format!("{}={value}; Max-Age={}; {}", self.name, life.as_secs(), self.attributes);
+        if !value.bytes().all(is_cookie_octet) || text.len() > LARGEST {
             return Err(unfit());
         }
-        let text = format!("{}={value}; Max-Age={}; {}", self.name, life.as_secs(), self.attributes);
         let mut header = HeaderValue::try_from(text).map_err(|_error| unfit())?;
         header.set_sensitive(true);
         Ok(header)
@@ -168,6 +170,19 @@ mod tests {
     fn a_value_that_is_too_long_is_not_read() {
         let line = format!("authkit_session={}", "a".repeat(LARGEST + 1)).into_bytes();
         assert_eq!(read(&LOOPBACK, &[line.leak()])[0], "?");
+    }
+
+    #[test]
+    fn no_cookie_is_set_that_is_larger_than_browsers_have_to_keep() {
+        let longest_life = Duration::from_secs(u64::MAX);
+        for cookies in [&SECURE, &LOOPBACK] {
+            for cookie in [&cookies.session, &cookies.refresh, &cookies.device] {
+                let around = cookie.set("", longest_life).unwrap().len();
+                let set = |length: usize| cookie.set(&"a".repeat(length), longest_life);
+                assert_eq!(set(LARGEST - around).unwrap().len(), 4096);
+                assert!(set(LARGEST - around + 1).is_err());
+            }
+        }
     }
 
     #[test]

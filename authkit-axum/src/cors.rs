@@ -20,6 +20,20 @@ const PREFLIGHT_LIFE: Duration = Duration::from_secs(2 * 60 * 60);
 /// Lets pages of the origins of [`Edge::cors`] read responses. Made by [`Edge::cors_layer`].
 ///
 /// It answers every `OPTIONS` request itself.
+///
+/// # Examples
+///
+/// The application's own routes, for the page of another origin; the operations of authkit need none:
+///
+/// ```
+/// use authkit_core::{AuthManager, InvalidPublicUrl, PublicUrl};
+/// use axum::Router;
+///
+/// fn app(auth: &AuthManager, routes: Router) -> Result<Router, InvalidPublicUrl> {
+///     let edge = authkit_axum::Edge::new(auth).cors([PublicUrl::parse("https://app.example.com")?]);
+///     Ok(routes.layer(edge.layer()).layer(edge.cors_layer()).merge(edge.router()))
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct CorsLayer(cors::CorsLayer);
 

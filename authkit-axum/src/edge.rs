@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use authkit_core::{AuthManager, PublicUrl};
 use axum::Router;
-use http::Method;
+use http::{HeaderValue, Method};
 use ipnet::IpNet;
 
 use crate::{
@@ -14,11 +14,40 @@ use crate::{
 };
 
 /// Every operation, mounted below the prefix, and `/openapi.json`; short for [`Edge::router`].
+///
+/// # Examples
+///
+/// The whole of a small application:
+///
+/// ```
+/// use authkit_axum::Session;
+/// use axum::{Router, routing::get};
+///
+/// fn app(auth: &authkit_core::AuthManager) -> Router {
+///     Router::new()
+///         .route("/me", get(|session: Session| async move { session.principal.id.to_string() }))
+///         .merge(authkit_axum::router(auth))
+///         .layer(authkit_axum::layer(auth))
+/// }
+/// ```
 pub fn router(auth: &AuthManager) -> Router {
     Edge::new(auth).router()
 }
 
 /// What the application's own routes need for the extractors; short for [`Edge::layer`].
+///
+/// # Examples
+///
+/// Last, so that it is outside of every route; the address of the client comes with the connection:
+///
+/// ```
+/// use std::net::SocketAddr;
+/// use axum::{Router, extract::connect_info::IntoMakeServiceWithConnectInfo};
+///
+/// fn service(auth: &authkit_core::AuthManager, app: Router) -> IntoMakeServiceWithConnectInfo<Router, SocketAddr> {
+///     app.layer(authkit_axum::layer(auth)).into_make_service_with_connect_info()
+/// }
+/// ```
 #[must_use]
 pub fn layer(auth: &AuthManager) -> AuthLayer {
     Edge::new(auth).layer()
@@ -48,6 +77,8 @@ pub struct Edge {
     pub(crate) proxies: Proxies,
     pub(crate) origins: Vec<PublicUrl>,
     origins_have_cookies: bool,
+    /// What a browser is to forget when a session ends.
+    pub(crate) forgotten: Option<HeaderValue>,
 }
 
 impl Edge {
@@ -60,6 +91,7 @@ impl Edge {
             proxies: Proxies::none(),
             origins: Vec::new(),
             origins_have_cookies: false,
+            forgotten: None,
         }
     }
 
@@ -151,6 +183,17 @@ impl Edge {
     /// Whoever controls such a page, or the way to one without TLS, acts as whoever looks at it.
     pub const fn cors_with_cookies(mut self) -> Self {
         self.origins_have_cookies = true;
+        self
+    }
+
+    /// Asks browsers to forget what they keep of this origin when a session ends.
+    ///
+    /// Responses that end one, such as that to a sign-out, have `Clear-Site-Data: "cache", "storage"` (ASVS 5.0 V14.3.1).
+    /// It is what the pages of the whole origin keep, not only ours: caches, `localStorage`, IndexedDB, service workers.
+    /// Cookies are left out, because a browser would clear those of all hosts of the domain; ours are cleared one by
+    /// one, without this too.
+    pub fn clear_site_data(mut self) -> Self {
+        self.forgotten = Some(HeaderValue::from_static("\"cache\", \"storage\""));
         self
     }
 

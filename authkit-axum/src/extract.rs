@@ -25,6 +25,20 @@ use crate::{layer::Carried, problem::HttpError};
 ///
 /// [`codes::UNAUTHENTICATED`]; [`codes::INVALID_INPUT`] if the request shows two sessions; 500 without
 /// [`layer`](crate::layer()).
+///
+/// # Examples
+///
+/// A handler that only whoever has a session reaches:
+///
+/// ```
+/// use authkit_axum::Session;
+///
+/// async fn me(session: Session) -> String {
+///     format!("{} since {}", session.principal.id, session.created_at)
+/// }
+///
+/// let app: axum::Router = axum::Router::new().route("/me", axum::routing::get(me));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Session {
@@ -34,6 +48,18 @@ pub struct Session {
 }
 
 /// The session of the request, if there is one.
+///
+/// # Examples
+///
+/// A page that greets by name whoever is known:
+///
+/// ```
+/// use authkit_axum::OptionalSession;
+///
+/// async fn home(session: OptionalSession) -> String {
+///     session.map_or("Hello".to_owned(), |session| format!("Hello {}", session.principal.id))
+/// }
+/// ```
 pub type OptionalSession = Option<Session>;
 
 impl From<Arc<authkit_core::Session>> for Session {
@@ -76,6 +102,22 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for Session {
 /// # Errors
 ///
 /// As with [`Session`].
+///
+/// # Examples
+///
+/// A session that was ended a second ago deletes nothing:
+///
+/// ```
+/// use authkit_axum::ConfirmedSession;
+/// use axum::{http::StatusCode, routing::delete};
+///
+/// async fn delete_notes(session: ConfirmedSession) -> StatusCode {
+///     println!("the notes of {} are deleted", session.principal.id);
+///     StatusCode::NO_CONTENT
+/// }
+///
+/// let app: axum::Router = axum::Router::new().route("/notes", delete(delete_notes));
+/// ```
 #[derive(Clone, Debug)]
 pub struct ConfirmedSession(Session);
 
@@ -158,6 +200,22 @@ pub fn require_session() -> FromExtractorLayer<Session, ()> {
 /// # Errors
 ///
 /// 500 without [`layer`](crate::layer()).
+///
+/// # Examples
+///
+/// A handler that asks core something, under the request's own id, client and time:
+///
+/// ```
+/// use authkit_axum::{Context, HttpError, Session};
+/// use authkit_core::{Progress, codes, AuthError};
+///
+/// async fn transfer(cx: Context, session: Session) -> Result<&'static str, HttpError> {
+///     match cx.step_up(&session, "bank.transfer").await? {
+///         Progress::Granted(_) => Ok("confirmed"),
+///         _ => Err(AuthError::new(&codes::STEP_UP_REQUIRED).into()),
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Context(Arc<Carried>);
 
@@ -177,12 +235,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Context {
     }
 }
 
-fn carried(parts: &Parts) -> Result<&Arc<Carried>, HttpError> {
+pub(crate) fn carried(parts: &Parts) -> Result<&Arc<Carried>, HttpError> {
     let missing = "the route is not below authkit_axum::layer(&auth); add it with .layer(…) after the route";
     Carried::of(parts).ok_or_else(|| AuthError::new(&codes::INTERNAL).because(missing).into())
 }
 
-fn refused(parts: &Parts, error: AuthError) -> HttpError {
+pub(crate) fn refused(parts: &Parts, error: AuthError) -> HttpError {
     match Carried::of(parts) {
         Some(carried) => HttpError::of(carried, error),
         None => error.into(),

@@ -14,6 +14,7 @@ mod openapi;
 mod operation;
 mod presented;
 mod problem;
+mod rate;
 mod reply;
 mod router;
 mod settings;
@@ -25,5 +26,6 @@ pub use crate::{
     extract::{ConfirmedSession, Context, FreshSession, OptionalSession, Session, require_session},
     layer::{AuthLayer, AuthService},
     problem::HttpError,
+    rate::{RateLimit, WithinLimit, rate_limit},
     settings::{SettingsError, settings},
 };

@@ -12,11 +12,31 @@ use serde::Serialize;
 
 use crate::layer::Carried;
 
+const DATA_ONLY: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
 const INVALID_TOKEN: &str = "Bearer realm=\"authkit\", error=\"invalid_token\"";
 
 /// An [`AuthError`] as a response: `application/problem+json` (RFC 9457).
 ///
-/// What is public of the error is sent; the rest goes to the log, at level error if it is a fault of the service.
+/// What is public of the error is sent; the rest goes to the log, at level error if it is a fault of the service. There
+/// `internal` has the cause and what caused that, the innermost last, within the span of the request. There is no
+/// backtrace: an error is made where it is understood, and a panic hook writes that of a panic.
+///
+/// # Examples
+///
+/// An error of the application that looks like those of authkit:
+///
+/// ```
+/// use authkit_axum::HttpError;
+/// use authkit_core::{AuthError, Class, ErrorCode};
+///
+/// static SOLD_OUT: ErrorCode = ErrorCode::new("shop.sold_out", Class::Conflict, "This is sold out.");
+///
+/// async fn buy() -> Result<&'static str, HttpError> {
+///     Err(AuthError::new(&SOLD_OUT).into())
+/// }
+///
+/// let app: axum::Router = axum::Router::new().route("/buy", axum::routing::post(buy));
+/// ```
 #[derive(Debug)]
 pub struct HttpError {
     error: AuthError,
@@ -73,10 +93,14 @@ impl IntoResponse for HttpError {
     }
 }
 
-/// Adds what every response of ours has: it is kept by nobody unless it says so, is what it says it is, and can be found
-/// in the log.
+/// Adds what every response of ours has: it is kept by nobody unless it says so, is what it says it is, is no page and
+/// no part of one, and can be found in the log.
 pub(crate) fn harden(headers: &mut HeaderMap, request_id: Option<&str>) {
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    // ASVS 5.0 V3.2.1: opened as a page, it runs nothing and belongs to no origin.
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(DATA_ONLY));
+    // ASVS 5.0 V3.5.8: no page of another origin can embed it. Requests by the CORS protocol are not judged by this.
+    headers.insert(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     if let Some(Ok(id)) = request_id.map(HeaderValue::from_str) {

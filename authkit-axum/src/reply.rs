@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use authkit_core::{AuthError, Mark, Reply, SessionChange, Tokens, codes};
 use axum::{body::Body, response::Response};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde_json::{Map, Value as JsonValue, json};
 
 use crate::{
@@ -32,6 +32,9 @@ pub(crate) fn render(
     };
     let shown = Presented::read(request, carried.edge.cookies);
     let mut headers = cookies(&session, mark.as_ref(), transport, &shown, carried)?;
+    if let (SessionChange::End, Some(forgotten)) = (&session, &carried.edge.forgotten) {
+        headers.insert(HeaderName::from_static("clear-site-data"), forgotten.clone());
+    }
     let tokens = fields(&session, mark.as_ref(), transport, carried)?;
     if !tokens.is_empty() {
         let mut object = match body {

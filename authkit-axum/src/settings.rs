@@ -20,6 +20,19 @@ pub struct SettingsError(#[source] Box<figment::Error>);
 /// # Errors
 ///
 /// [`SettingsError`] if the file is not TOML.
+///
+/// # Examples
+///
+/// A file that may be absent, and `AUTHKIT__…` over it:
+///
+/// ```
+/// use authkit_axum::SettingsError;
+/// use authkit_core::{AuthManager, Builder};
+///
+/// fn builder() -> Result<Builder, SettingsError> {
+///     Ok(AuthManager::builder().config(authkit_axum::settings("authkit.toml")?))
+/// }
+/// ```
 pub fn settings(file: impl AsRef<Path>) -> Result<JsonValue, SettingsError> {
     let sources = Figment::new().merge(Toml::file(file.as_ref())).merge(Env::prefixed("AUTHKIT__").split("__"));
     sources.extract().map_err(|error| SettingsError(Box::new(error)))

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use authkit_core::{Command, Id, PrincipalId, TenantId};
+use authkit_core::{Command, Id, PrincipalId, TenantId, Timestamp};
 use clap::{Arg, ArgAction, ArgMatches, builder::PossibleValuesParser, value_parser};
 use serde_json::{Map, Value as JsonValue};
 
@@ -34,6 +34,8 @@ pub(crate) enum Kind {
     Switch,
     /// Any text.
     Text,
+    /// A point in time, as RFC 3339 spells it.
+    Time,
 }
 
 /// Every command, below the name of the program.
@@ -142,6 +144,7 @@ impl Field {
             Kind::Id => argument.value_parser(value_parser!(Id)),
             Kind::Integer => argument.value_parser(value_parser!(i64)),
             Kind::Json => argument.value_parser(|text: &str| serde_json::from_str::<JsonValue>(text)),
+            Kind::Time => argument.value_parser(time),
             _ => argument,
         };
         let argument = argument.value_name(self.name.to_uppercase()).help(self.help.clone());
@@ -228,6 +231,7 @@ fn kind(schema: &JsonValue, property: &JsonValue) -> Kind {
     match (types.as_slice(), format) {
         (["string"], Some("password")) => Kind::Secret,
         (["string"], Some("uuid")) => Kind::Id,
+        (["string"], Some("date-time")) => Kind::Time,
         (["string"], _) => Kind::Text,
         (["boolean"], _) => Kind::Switch,
         (["integer"], _) => Kind::Integer,
@@ -251,6 +255,13 @@ fn one_of(schema: &JsonValue, alternatives: &[JsonValue]) -> Kind {
 
 fn texts(value: Option<&JsonValue>) -> Vec<&str> {
     value.and_then(JsonValue::as_array).into_iter().flatten().filter_map(JsonValue::as_str).collect()
+}
+
+fn time(text: &str) -> Result<String, &'static str> {
+    match serde_json::from_value::<Timestamp>(text.into()) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_unreadable) => Err("give a time as in 2026-11-21T18:00:00Z"),
+    }
 }
 
 fn flag(name: &str, help: &str) -> Arg {

@@ -30,8 +30,10 @@ pub(crate) fn text(error: &AuthError) -> String {
     if error.fields().len() > 1 {
         text.extend(fields.map(|(field, message)| format!("  {field}: {}\n", escape::line(message))));
     }
+    // What is wrong with a field, or already there, says what to do; the cause would only say it again in other words.
+    let said = !error.fields().is_empty() || matches!(error.code().class, Class::Conflict);
     let cause = error.internal();
-    if !cause.is_empty() {
+    if !cause.is_empty() && !said {
         text.push_str(&format!("  because: {}\n", escape::line(&cause)));
     }
     if let Some(hint) = hint(error) {
@@ -50,9 +52,10 @@ pub(crate) fn json(error: &AuthError) -> String {
 
 fn hint(error: &AuthError) -> Option<&'static str> {
     match error.code().class {
-        Class::Internal | Class::Unavailable => {
+        Class::Internal => {
             Some("If the database is new or the application was upgraded, run `migrate` first; else look at its log.")
         }
+        Class::Unavailable => Some("Is the database running, and does nothing else hold it? Run the command again."),
         Class::Conflict if error.code().code == "core.conflict" => Some("Run the command again."),
         _ => None,
     }
@@ -84,7 +87,19 @@ mod tests {
     }
 
     #[test]
+    fn a_database_that_is_held_or_down_is_told_from_one_without_tables() {
+        let busy = text(&AuthError::new(&codes::UNAVAILABLE).caused_by("the store is busy"));
+        assert!(busy.contains("because: the store is busy") && busy.contains("does nothing else hold it?"), "{busy}");
+        assert!(!busy.contains("migrate"), "{busy}");
+    }
+
+    #[test]
     fn what_is_wrong_with_fields_is_said_once_each() {
+        let taken =
+            AuthError::new(&codes::CONFLICT).caused_by("a row with this key exists").field("account", "It is taken.");
+        assert_eq!(text(&taken), "error: It is taken.\n  Run the command again.\n");
+        let changed = AuthError::new(&codes::CONFLICT).caused_by("a row with this key exists");
+        assert!(!text(&changed).contains("because"), "{}", text(&changed));
         let one = AuthError::new(&codes::NOT_FOUND).field("account", "Nobody.");
         assert_eq!(text(&one), "error: Nobody.\n");
         let two = AuthError::new(&codes::INVALID_INPUT).field("a", "One.").field("b", "Two.");

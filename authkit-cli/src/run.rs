@@ -18,6 +18,24 @@ use crate::{
 /// # Cancel safety
 ///
 /// Dropped at any point, every act that was made is whole, and none is made after.
+///
+/// # Examples
+///
+/// Between `build()` and the server, so that `app accounts create …` is a command and `app` alone serves:
+///
+/// ```
+/// use std::process::ExitCode;
+/// use authkit_core::{AuthError, AuthManager};
+///
+/// async fn start(auth: AuthManager) -> Result<ExitCode, AuthError> {
+///     if let Some(code) = authkit_cli::run(&auth, std::env::args_os()).await {
+///         return Ok(code);
+///     }
+///     auth.migrate().await?;
+///     // … and then the server.
+///     Ok(ExitCode::SUCCESS)
+/// }
+/// ```
 pub async fn run(auth: &AuthManager, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Option<ExitCode> {
     let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
     if arguments.len() < 2 {

@@ -81,6 +81,8 @@ fn widths(header: &[String], rows: &[Vec<String>]) -> BTreeMap<usize, usize> {
 
 /// Stands where there is no value.
 const NOTHING: &str = "-";
+/// Stands where a text is empty.
+const EMPTY: &str = "\"\"";
 
 /// One value: a text as it is, a struct with one field a line.
 pub(crate) fn block(command: &Command, value: &JsonValue) -> String {
@@ -103,14 +105,28 @@ fn rows(columns: &[String], object: &Map<String, JsonValue>) -> String {
 fn cell(value: Option<&JsonValue>) -> String {
     match value {
         None | Some(JsonValue::Null) => NOTHING.to_owned(),
-        Some(JsonValue::String(text)) => escape::line(text),
+        Some(JsonValue::String(text)) => word(text),
         Some(JsonValue::Bool(true)) => "yes".to_owned(),
         Some(JsonValue::Bool(false)) => "no".to_owned(),
         Some(JsonValue::Array(items)) if items.is_empty() => NOTHING.to_owned(),
         Some(JsonValue::Array(items)) if items.iter().all(|item| !item.is_object()) => {
-            items.iter().map(|item| cell(Some(item))).collect::<Vec<_>>().join(", ")
+            items.iter().map(item).collect::<Vec<_>>().join(", ")
         }
-        Some(other) => escape::json(other),
+        Some(other) => escape::json_cell(other),
+    }
+}
+
+/// One of several in a cell, which a comma ends.
+fn item(value: &JsonValue) -> String {
+    cell(Some(value)).replace(',', "\\u{2c}")
+}
+
+/// A text in a cell, never that of no value.
+fn word(text: &str) -> String {
+    match text {
+        "" => EMPTY.to_owned(),
+        NOTHING | EMPTY => text.chars().flat_map(char::escape_unicode).collect(),
+        text => escape::cell(text),
     }
 }
 
@@ -189,6 +205,38 @@ mod tests {
         assert_eq!(table.flush().lines().count(), 2);
         assert_eq!(block(&command(), &hostile).lines().count(), 3);
         assert!(!block(&command(), &hostile).contains(['\u{1b}', '\r', '\u{202e}', '\u{9b}']));
+    }
+
+    #[test]
+    fn no_value_imitates_a_column_or_another_value() {
+        for hostile in [
+            "x  7  admin@example.com  yes",
+            "x\u{3000}\u{3000}7",
+            "x \u{a0}7",
+            "x\t7",
+            "x ",
+            " x",
+            "",
+            "-",
+            "\"\"",
+            "x  alpha=7",
+            "x\u{2800}\u{2800}7",
+            "x\u{202e}  7",
+            "x, y",
+        ] {
+            let mut table = Table::of(&command());
+            table.push(&json!({ "zeta": hostile, "alpha": 7, "names": [hostile, hostile], "more": { "k": hostile } }));
+            table.push(&json!({ "zeta": "a", "alpha": null, "names": ["b"], "more": null }));
+            let text = table.flush();
+            assert_eq!(text.lines().count(), 3, "{hostile:?}");
+            let row = text.lines().nth(1).unwrap();
+            let cells: Vec<&str> = row.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
+            let [zeta, "7", names, _] = cells[..] else { panic!("{hostile:?}: {row}") };
+            assert_ne!(zeta, NOTHING);
+            assert_eq!(names.split(", ").count(), 2, "{hostile:?}: {row}");
+            assert!(row.chars().all(|c| c == ' ' || (!c.is_whitespace() && !c.is_control())), "{hostile:?}: {row}");
+            assert_eq!(block(&command(), &json!({ "zeta": hostile })).lines().count(), 1, "{hostile:?}");
+        }
     }
 
     #[test]

@@ -31,6 +31,28 @@ use crate::{
 ///
 /// The event is stored as its JSON form, so it holds no secret and nothing that a stranger typed where a password may
 /// have been meant.
+///
+/// # Examples
+///
+/// An event of a plugin; whom it is about is a column, so it is left out of the data:
+///
+/// ```
+/// use authkit_core::{About, Act, AuditEvent, Outcome, PrincipalId};
+/// use serde::Serialize;
+///
+/// #[derive(Serialize)]
+/// struct OrderPlaced {
+///     #[serde(skip)]
+///     by: PrincipalId,
+///     total: i64,
+/// }
+///
+/// impl AuditEvent for OrderPlaced {
+///     const KIND: &'static str = "order_placed";
+///     const ACT: Act = Act::Grants;
+///     fn about(&self) -> About { About::new(Outcome::Success).principal(self.by) }
+/// }
+/// ```
 pub trait AuditEvent: Serialize + Send + Sync + 'static {
     /// Stable name in snake case, unique among all plugins: `password_changed`.
     const KIND: &'static str;
@@ -49,6 +71,26 @@ pub enum Act {
     Grants,
     /// Refuses or takes something away: never waits.
     Withdraws,
+}
+
+/// A kind of event that a plugin declares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EventKind {
+    /// The plugin, or `authkit` for core.
+    pub plugin: &'static str,
+    /// Name of the event: [`AuditEvent::KIND`].
+    pub kind: &'static str,
+    /// Whether it has to wait for required loggers: [`AuditEvent::ACT`].
+    pub act: Act,
+    /// The type: nobody else records the kind.
+    pub(crate) event: TypeId,
+}
+
+impl EventKind {
+    pub(crate) fn of<E: AuditEvent>(plugin: &'static str) -> Self {
+        Self { plugin, kind: E::KIND, act: E::ACT, event: TypeId::of::<E>() }
+    }
 }
 
 text_enum! {
@@ -225,6 +267,27 @@ impl AuditEntry {
 /// 3. An act that did not land is reported as aborted if the process lives; a record that is never settled did not land
 ///    or has not been told yet, and the store's log decides.
 /// 4. A logger that is not required gets `settled` only, and cannot hold anything up.
+///
+/// # Examples
+///
+/// A sink on a disk of its own; see [`Registrar::audit_logger`](crate::Registrar::audit_logger):
+///
+/// ```
+/// use async_trait::async_trait;
+/// use authkit_core::{AuditEntry, AuditLogger, BoxError, Settlement};
+///
+/// struct Journal;
+///
+/// #[async_trait]
+/// impl AuditLogger for Journal {
+///     fn id(&self) -> &'static str { "journal" }
+///     async fn prepare(&self, _: &AuditEntry) -> Result<(), BoxError> { Ok(()) }
+///     async fn settled(&self, entry: &AuditEntry, how: Settlement) -> Result<(), BoxError> {
+///         println!("{how:?} {}", serde_json::to_string(entry)?);
+///         Ok(())
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait AuditLogger: Send + Sync + 'static {
     /// Stable name, unique among loggers.
@@ -269,6 +332,26 @@ pub enum LoggerRole {
 }
 
 /// Is told of records of one kind after they were committed, at least once each, through the outbox.
+///
+/// # Examples
+///
+/// A letter to whoever's account was locked:
+///
+/// ```
+/// use async_trait::async_trait;
+/// use authkit_core::{AuditEntry, BoxError, RequestContext, Subscriber};
+///
+/// struct Letters;
+///
+/// #[async_trait]
+/// impl Subscriber for Letters {
+///     async fn notice(&self, cx: &RequestContext, entry: &AuditEntry) -> Result<(), BoxError> {
+///         let Some(owner) = entry.principal_id else { return Ok(()) };
+///         println!("{}: {} happened to {owner} at {}", cx.tenant(), entry.kind, entry.at);
+///         Ok(())
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait Subscriber: Send + Sync + 'static {
     /// Takes note of a record; may see it twice.

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     audit::{AuditEntry, AuditEvent, Draft, Settlement},
+    charge::Charge,
     collection::{At, Collection},
     context::RequestContext,
     entity::{
@@ -20,7 +21,6 @@ use crate::{
     secret::{Secret, SecretText, TokenKind},
     session::{Issue, Rotation, Session, Tokens},
     slot::Notice,
-    stage::Charge,
     store::{Done, Op, Set, StoreError, Write},
     value::Value,
 };
@@ -28,6 +28,34 @@ use crate::{
 /// Writes that land together with their audit record, or not at all.
 ///
 /// A batch belongs to the request that made it. Order matters only between a row and the rows that refer to it.
+///
+/// # Examples
+///
+/// A voucher is redeemed once, however many try, together with its record:
+///
+/// ```
+/// use authkit_core::{At, AuditEvent, AuthError, Batch, Collection, Entity, Id, RequestContext, codes};
+/// # use authkit_core::{About, Act, Outcome};
+///
+/// #[derive(Entity)]
+/// #[entity(table = "shop_vouchers", durable)]
+/// struct Voucher { id: Id, used: bool }
+///
+/// #[derive(serde::Serialize)]
+/// struct VoucherUsed { voucher: Id }
+///
+/// # impl AuditEvent for VoucherUsed {
+/// #     const KIND: &'static str = "voucher_used";
+/// #     const ACT: Act = Act::Grants;
+/// #     fn about(&self) -> About { About::new(Outcome::Success) }
+/// # }
+///
+/// async fn redeem(cx: &RequestContext, vouchers: &Collection<Voucher>, id: Id) -> Result<(), AuthError> {
+///     let mut batch = Batch::new(cx);
+///     batch.update(vouchers, At::id(id), [Voucher::used.eq(false)], [Voucher::used.set(true)]).or(&codes::CONFLICT);
+///     cx.commit(VoucherUsed { voucher: id }, batch).await.map(drop)
+/// }
+/// ```
 pub struct Batch {
     id: Id,
     /// None if it holds what was begun for several.
@@ -141,6 +169,27 @@ impl Batch {
     }
 
     /// Draws a secret. Store its hash in this batch; the receipt of this batch gives out its text.
+    ///
+    /// # Examples
+    ///
+    /// A token for a link: its hash is stored, and its text exists only once the row does:
+    ///
+    /// ```
+    /// use authkit_core::{AuditEvent, AuthError, Batch, Collection, Entity, Id, RequestContext, SecretText, TokenKind};
+    ///
+    /// #[derive(Entity)]
+    /// #[entity(table = "shop_links", durable)]
+    /// struct Link { id: Id, secret_hash: [u8; 32] }
+    ///
+    /// async fn link(
+    ///     cx: &RequestContext, links: &Collection<Link>, kind: &TokenKind, made: impl AuditEvent,
+    /// ) -> Result<SecretText, AuthError> {
+    ///     let mut batch = Batch::new(cx);
+    ///     let (id, secret) = (cx.new_id::<Id>(), batch.secret(cx));
+    ///     batch.insert(links, Link { id, secret_hash: secret.hash() });
+    ///     cx.commit(made, batch).await?.token(kind, id, &secret)
+    /// }
+    /// ```
     pub fn secret(&mut self, cx: &RequestContext) -> Secret {
         let bytes = Zeroizing::new(cx.random::<32>());
         let secret = Secret::of(self.id, self.secrets.len(), &bytes);
@@ -260,6 +309,25 @@ impl fmt::Debug for Written<'_> {
 }
 
 /// Writes that need no record: ephemeral entities, and volatile columns of durable ones.
+///
+/// # Examples
+///
+/// Rows that are worth no record, such as visits:
+///
+/// ```
+/// use authkit_core::{AuthError, Collection, Entity, EphemeralBatch, Id, RequestContext, Timestamp};
+///
+/// #[derive(Entity)]
+/// #[entity(table = "shop_visits", ephemeral, expires(expires_at))]
+/// struct Visit { id: Id, expires_at: Timestamp }
+///
+/// async fn visit(cx: &RequestContext, visits: &Collection<Visit>) -> Result<(), AuthError> {
+///     let expires_at = cx.now().plus(std::time::Duration::from_secs(3600));
+///     let mut batch = EphemeralBatch::new(cx);
+///     batch.insert(visits, Visit { id: cx.new_id(), expires_at });
+///     cx.commit_ephemeral(batch).await.map(drop)
+/// }
+/// ```
 pub struct EphemeralBatch(Batch);
 
 impl EphemeralBatch {

@@ -14,6 +14,7 @@ use serde_json::Value as JsonValue;
 use self::check::{Problems, check_names, check_parts, check_schema, check_store, order_stages, resolve};
 use crate::{
     audit::{AuditLog, AuditRecord, Subscribers, TurnedAway, deliveries},
+    charge::Counter,
     collection::{Collection, Table},
     commands,
     engine::Engine,
@@ -33,12 +34,27 @@ use crate::{
     schema::Migration,
     secret::TokenKind,
     slot::{Clock, Notifier, OsRng, Rng, SystemClock},
-    stage::Counter,
     store::{Capabilities, Done, Get, Op, Query, Row, Scope, Store, StoreError},
     timestamp::Timestamp,
 };
 
 /// Collects the parts of a setup. Order does not matter; nothing runs before [`Builder::build`].
+///
+/// # Examples
+///
+/// Settings of a file go over those in code; the store that expects the most traffic is apart:
+///
+/// ```
+/// use authkit_core::{AuthManager, BuildError, Builder, Store};
+/// use serde_json::json;
+///
+/// fn configured(builder: Builder, sessions: impl Store) -> Result<AuthManager, BuildError> {
+///     builder
+///         .config(json!({ "password": { "min_length": 20 } }))
+///         .route(["auth_sessions"], sessions)
+///         .build()
+/// }
+/// ```
 #[must_use]
 pub struct Builder {
     public_url: Option<String>,
@@ -164,6 +180,19 @@ impl Builder {
     /// # Errors
     ///
     /// [`BuildError`] with every problem, not just the first.
+    ///
+    /// # Examples
+    ///
+    /// Every problem is reported at once, with what to do about it:
+    ///
+    /// ```
+    /// use authkit_core::AuthManager;
+    ///
+    /// let error = AuthManager::builder().public_url("http://example.com").build().unwrap_err();
+    /// let text = error.to_string();
+    /// assert!(text.contains("there is no store; add .store(…)"), "{text}");
+    /// assert!(error.problems.len() > 2);
+    /// ```
     pub fn build(mut self) -> Result<AuthManager, BuildError> {
         let mut problems = Problems::default();
         let mut manifests = vec![core_manifest()];
@@ -246,8 +275,9 @@ impl Builder {
         };
         problems.none()?;
 
-        let declared = manifests.iter().flat_map(|m| m.events.iter().copied().zip(m.event_types.iter().copied()));
-        let kinds = declared.collect();
+        let mut events: Vec<_> = manifests.iter().flat_map(|manifest| manifest.events.iter().copied()).collect();
+        events.sort_by_key(|event| (event.plugin, event.kind));
+        let kinds = events.iter().map(|event| (event.kind, event.event)).collect();
         let mut subscribers = Subscribers::new();
         for (plugin, kind, subscriber) in parts.subscribers {
             subscribers.entry(kind).or_default().push((plugin, subscriber));
@@ -261,6 +291,7 @@ impl Builder {
             rng: self.rng,
             ids: IdSource::default(),
             pseudonyms: keys.mac("pseudonym"),
+            counter_keys: keys.mac("counter"),
             flow_tokens: TokenKind::new(&keys, "akf"),
             grant_tokens: TokenKind::new(&keys, "akg"),
             keys,
@@ -303,7 +334,7 @@ impl Builder {
         let mut sections = parts.sections;
         sections.sort_by_key(|section| section.plugin);
         let (engine, prefix) = (Arc::new(engine), self.prefix);
-        let whole = Whole { engine, public_url, prefix, operations, commands, errors, sections };
+        let whole = Whole { engine, public_url, prefix, operations, commands, errors, events, sections };
         Ok(AuthManager { parts: Arc::new(whole) })
     }
 

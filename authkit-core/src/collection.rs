@@ -42,6 +42,26 @@ impl Table {
 }
 
 /// The right to read and write one entity. Comes from the [`Registrar`](crate::Registrar), for declared entities only.
+///
+/// # Examples
+///
+/// One row by its key, and a page of rows, newest first:
+///
+/// ```
+/// use authkit_core::{At, AuthError, Collection, Entity, Id, Page, PrincipalId, RequestContext, Scan, Timestamp};
+///
+/// #[derive(Entity)]
+/// #[entity(table = "shop_orders", durable, index(by_owner: owner, placed_at))]
+/// struct Order {
+///     id: Id,
+///     owner: PrincipalId,
+///     placed_at: Timestamp,
+/// }
+///
+/// async fn latest(cx: &RequestContext, orders: &Collection<Order>, of: PrincipalId) -> Result<Page<Order>, AuthError> {
+///     orders.query(cx, Scan::of(Order::by_owner, (of,)).descending().limit(20)).await
+/// }
+/// ```
 pub struct Collection<E> {
     pub(crate) table: Arc<Table>,
     of: PhantomData<fn() -> E>,
@@ -159,6 +179,26 @@ impl<E: Entity> Collection<E> {
     /// # Errors
     ///
     /// When the value has no JSON form.
+    ///
+    /// # Examples
+    ///
+    /// What has to be read back is stored sealed, bound to its row:
+    ///
+    /// ```
+    /// use authkit_core::{At, AuthError, Collection, Entity, Id, RequestContext, Sealed};
+    ///
+    /// #[derive(Entity)]
+    /// #[entity(table = "shop_cards", durable)]
+    /// struct Card {
+    ///     id: Id,
+    ///     number: Sealed<String>,
+    /// }
+    ///
+    /// fn card(cx: &RequestContext, cards: &Collection<Card>, number: &String) -> Result<Card, AuthError> {
+    ///     let id = cx.new_id();
+    ///     Ok(Card { id, number: cards.seal(cx, Card::number, id, number)? })
+    /// }
+    /// ```
     pub fn seal<T, W>(
         &self,
         cx: &RequestContext,

@@ -12,11 +12,11 @@ use crate::{
     collection::Scan,
     command::{Command, Run},
     context::RequestContext,
-    error::AuthError,
+    error::{AuthError, codes},
     event::SessionsRevokedAll,
     id::{AuditId, FlowId, PrincipalId, SessionId},
     keys,
-    principal::EndSessions,
+    principal::{EndSessions, Principal, PrincipalRow, Status},
     session::SessionSummary,
     timestamp::Timestamp,
 };
@@ -27,6 +27,7 @@ pub(crate) fn all() -> Vec<Command> {
         Command::new("keys generate", "Makes a root key, to be put in front of those in AUTHKIT_KEYS.", generate),
         Command::new("migrate", "Makes the tables as the plugins declare them.", migrate),
         Command::new("sessions end", "Ends all sessions of an account.", end_sessions),
+        Command::list("sessions end-all", "Ends the sessions of every account: everybody is signed out.", end_all),
         Command::list("sessions list", "Lists the sessions of an account, newest first.", sessions),
     ]
 }
@@ -166,6 +167,9 @@ async fn tail(run: Run<Logged>, input: TailInput) -> Result<(), AuthError> {
             run.show(&record.into()).await?;
         }
     }
+    if known.is_empty() {
+        watch.require_kind(&cx)?;
+    }
     if !input.follow {
         return Ok(());
     }
@@ -195,6 +199,20 @@ impl Watch {
             (None, None) => Scan::of(AuditRecord::by_time, ()),
         };
         scan.filter(AuditRecord::settlement.ne(Settlement::Aborted))
+    }
+
+    /// Refuses an event that no plugin declares. Of one that is gone there may still be records.
+    fn require_kind(&self, cx: &RequestContext) -> Result<(), AuthError> {
+        let declared = &cx.engine.audit.kinds;
+        match &self.kind {
+            Some(kind) if !declared.contains_key(kind.as_str()) => {
+                let mut names: Vec<&str> = declared.keys().copied().collect();
+                names.sort_unstable();
+                let known = format!("No event has this name. Those that are recorded: {}.", names.join(", "));
+                Err(AuthError::new(&codes::INVALID_INPUT).field("kind", known))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Takes note of the records of late and shows those that are new. Neither ids nor times are in the order of
@@ -240,12 +258,86 @@ struct Ended {
 async fn end_sessions(run: Run<Ended>, input: AccountInput) -> Result<Ended, AuthError> {
     let cx = run.cx();
     let principal = run.principal(&cx, &input.account).await?;
-    let mut batch = Batch::new(&cx);
-    batch.raise_epoch(&cx, &principal, EndSessions::All);
-    let event = SessionsRevokedAll { principal: principal.id, session: None, kept: None };
-    cx.commit(event, batch).await?;
+    end_all_of(&cx, &principal).await?;
     Ok(Ended { account: principal.id })
 }
+
+async fn end_all_of(cx: &RequestContext, principal: &Principal) -> Result<(), AuthError> {
+    let mut batch = Batch::new(cx);
+    batch.raise_epoch(cx, principal, EndSessions::All);
+    let event = SessionsRevokedAll { principal: principal.id, session: None, kept: None };
+    cx.commit(event, batch).await?;
+    Ok(())
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct EndAllInput {
+    /// Confirms that everybody is to be signed out.
+    #[serde(default)]
+    yes: bool,
+    /// Goes on after an interruption: the last time that was shown in the column through.
+    from: Option<Timestamp>,
+}
+
+/// How far it came.
+#[derive(Serialize, JsonSchema)]
+struct EndedAll {
+    /// How many accounts are done.
+    accounts: u64,
+    /// Every account that has been active since this time or before is done; an interrupted run goes on from it.
+    through: Timestamp,
+}
+
+/// Accounts are taken in the order in which they became active, so one that does so meanwhile is not missed.
+async fn end_all(run: Run<EndedAll>, input: EndAllInput) -> Result<(), AuthError> {
+    if !input.yes {
+        return Err(AuthError::new(&codes::INVALID_INPUT).field("yes", UNCONFIRMED));
+    }
+    let (mut accounts, mut after) = (0, None);
+    loop {
+        let cx = run.cx();
+        // Of other accounts the sessions ended when they ceased to be active.
+        let active =
+            Scan::of(PrincipalRow::by_status, (Status::Active,)).at_least(input.from.unwrap_or(Timestamp::MIN));
+        let page = cx.engine.spine.principals.query(&cx, active.limit(AT_A_TIME).after(after)).await?;
+        let Some(through) = page.items.last().map(|row| row.status_at) else {
+            return Ok(());
+        };
+        for row in &page.items {
+            end_whatever_changes(&run, row.into()).await?;
+            accounts += 1;
+            run.progress(accounts, None);
+        }
+        run.show(&EndedAll { accounts, through }).await?;
+        // What was shown is written before more is done: whoever interrupts this knows how far it came.
+        run.sleep(Duration::ZERO).await;
+        after = page.next;
+        if after.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// Ends the sessions of a principal that may have changed since it was read.
+async fn end_whatever_changes(run: &Run<EndedAll>, mut principal: Principal) -> Result<(), AuthError> {
+    loop {
+        let cx = run.cx();
+        let refused = match end_all_of(&cx, &principal).await {
+            Err(error) if *error.code() == codes::CONFLICT => error,
+            ended => return ended,
+        };
+        match cx.principal(principal.id).await? {
+            Some(same) if same == principal => return Err(refused),
+            Some(changed) if changed.status == Status::Active => principal = changed,
+            // What removed it or shut it out ended its sessions.
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// Accounts that are read at once.
+const AT_A_TIME: usize = 100;
+const UNCONFIRMED: &str = "This signs everybody out, each on every device. To do it, add --yes.";
 
 async fn sessions(run: Run<SessionSummary>, input: AccountInput) -> Result<(), AuthError> {
     let cx = run.cx();

@@ -17,6 +17,19 @@ use crate::{
 };
 
 /// What is known about whoever sent the request. None of it is proof of anything.
+///
+/// # Examples
+///
+/// Limits count an IPv6 client by its network, and know every spelling of an IPv4 address:
+///
+/// ```
+/// use std::net::IpAddr;
+/// use authkit_core::Client;
+///
+/// let prefix = |ip: &str| ip.parse::<IpAddr>().ok().and_then(|ip| Client::default().ip(ip).prefix());
+/// assert_eq!(prefix("2001:db8::7"), prefix("2001:db8::8"));
+/// assert_eq!(prefix("::ffff:203.0.113.7"), "203.0.113.7".parse().ok());
+/// ```
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Client {
@@ -141,6 +154,18 @@ impl RequestContext {
     }
 
     /// Says who acts, where it is another one than whom the acts are about: an operator. It stands in every record.
+    ///
+    /// # Examples
+    ///
+    /// An operator disables nobody without standing in the record:
+    ///
+    /// ```
+    /// use authkit_core::{AuthManager, Client, PrincipalId, RequestContext};
+    ///
+    /// fn console(auth: &AuthManager, operator: PrincipalId, ticket: &str) -> RequestContext {
+    ///     auth.request(Client::default().request_id(ticket)).acting(operator)
+    /// }
+    /// ```
     #[must_use]
     pub const fn acting(mut self, actor: PrincipalId) -> Self {
         self.actor = Some(actor);

@@ -4,6 +4,7 @@ use std::{any::TypeId, collections::BTreeMap, collections::HashMap, fmt, sync::A
 
 use crate::{
     audit::AuditLog,
+    charge::Counter,
     collection::Collection,
     context::{Client, RequestContext},
     entity::Def,
@@ -22,7 +23,7 @@ use crate::{
     secret::TokenKind,
     session::{SessionStore, TokenStrategy},
     slot::{Clock, Rng},
-    stage::{Counter, Stage},
+    stage::Stage,
     store::Store,
     verifier::{AnyEnroller, AnyVerifier},
 };
@@ -33,6 +34,7 @@ pub(crate) struct Engine {
     pub(crate) ids: IdSource,
     pub(crate) keys: KeyRing,
     pub(crate) pseudonyms: MacKey,
+    pub(crate) counter_keys: MacKey,
     pub(crate) flow_tokens: TokenKind,
     pub(crate) grant_tokens: TokenKind,
     pub(crate) store: Arc<dyn Store>,

@@ -51,6 +51,22 @@ impl Class {
 }
 
 /// A public error: declared once as a `static` by its owner, listed in its manifest, never reused.
+///
+/// # Examples
+///
+/// An error of a plugin, and how it is used:
+///
+/// ```
+/// use authkit_core::{AuthError, Class, ErrorCode};
+///
+/// static SOLD_OUT: ErrorCode = ErrorCode::new("shop.sold_out", Class::Conflict, "This is sold out.");
+///
+/// fn take(left: u32) -> Result<u32, AuthError> {
+///     left.checked_sub(1).ok_or(AuthError::new(&SOLD_OUT))
+/// }
+///
+/// assert_eq!(take(0).unwrap_err().code().class.status(), 409);
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ErrorCode {
@@ -120,6 +136,19 @@ pub mod codes {
 /// What went wrong: a public [`ErrorCode`], and internals for the log.
 ///
 /// `Display` is the public text, so an accidental `to_string()` leaks nothing.
+///
+/// # Examples
+///
+/// The caller is told what is public; the cause is for the log:
+///
+/// ```
+/// use authkit_core::{AuthError, codes};
+///
+/// let cause = std::io::Error::other("10.0.0.5:5432 refused the connection");
+/// let error = AuthError::new(&codes::UNAVAILABLE).caused_by(cause);
+/// assert_eq!(error.to_string(), "The service is temporarily unavailable. Try again later.");
+/// assert_eq!(error.internal(), "10.0.0.5:5432 refused the connection");
+/// ```
 pub struct AuthError {
     code: &'static ErrorCode,
     retry_after: Option<Duration>,

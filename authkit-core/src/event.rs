@@ -9,6 +9,7 @@ use crate::{
     id::{FlowId, PrincipalId, SessionId},
     plugin::Manifest,
     principal::PrincipalKind,
+    session::ReuseEnds,
 };
 
 macro_rules! events {
@@ -160,18 +161,21 @@ events! {
         /// The session.
         #[serde(skip)]
         session: SessionId,
-        /// Whether they were given out before: the response may have been lost, or two tabs share a token.
+        /// Whether the next refresh token was given out before: the response may have been lost, or two tabs share a
+        /// token. Not so where refresh tokens do not follow each other.
         again: bool,
     }
-    /// A refresh token came that was replaced long ago, so its session was ended: somebody has a copy.
+    /// A refresh token came that was replaced long ago, so sessions were ended: somebody has a copy.
     RefreshTokenReused = "refresh_token_reused", Withdraws,
         |self| About::new(Outcome::Failure).principal(self.principal).session(self.session), {
         /// Whose.
         #[serde(skip)]
         principal: PrincipalId,
-        /// The session that ended.
+        /// The session whose token it was; it ended.
         #[serde(skip)]
         session: SessionId,
+        /// What ended.
+        ends: ReuseEnds,
     }
     /// A session was ended by its own client.
     Logout = "logout", Withdraws, |self| About::new(Outcome::Success).principal(self.principal).session(self.session), {

@@ -178,6 +178,22 @@ text_enum! {
 }
 
 /// What was proved, by what, when and under which epoch.
+///
+/// # Examples
+///
+/// What a passkey proves that cannot leave its device:
+///
+/// ```
+/// use authkit_core::{Evidence, Factors, KeyBinding, MethodId, Timestamp};
+///
+/// let now = Timestamp::from_millis(1_800_000_000_000);
+/// let both = Factors::POSSESSION.and(Factors::INHERENCE);
+/// let evidence = Evidence::new(MethodId::from_static("passkey"), both, now, 0)
+///     .amr("hwk")
+///     .phishing_resistant()
+///     .key(KeyBinding::DeviceBound);
+/// assert_eq!(evidence.factors.count(), 2);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Evidence {

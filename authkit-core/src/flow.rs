@@ -8,12 +8,12 @@ use serde_json::Value as JsonValue;
 
 use crate::{
     Entity,
+    charge::Settle,
     evidence::{Aal, Evidence, MethodId},
     id::{FlowId, PrincipalId, SessionId},
     id_type,
     keys::Sealed,
     secret::SecretText,
-    stage::Settle,
     text_enum,
     timestamp::Timestamp,
     verifier::Effect,

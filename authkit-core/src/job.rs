@@ -28,6 +28,30 @@ use crate::{
 };
 
 /// Work that is done again and again, by one node at a time.
+///
+/// # Examples
+///
+/// Something that is done once an hour, by one node:
+///
+/// ```
+/// use std::{sync::Arc, time::Duration};
+/// use async_trait::async_trait;
+/// use authkit_core::{AuthError, Registrar, RequestContext, Task};
+///
+/// struct CloseOrders;
+///
+/// #[async_trait]
+/// impl Task for CloseOrders {
+///     async fn run(&self, cx: &RequestContext) -> Result<(), AuthError> {
+///         tracing::info!(now = %cx.now(), "orders of yesterday are closed");
+///         Ok(())
+///     }
+/// }
+///
+/// fn register(registrar: &mut Registrar<'_>) {
+///     registrar.job("shop.close_orders", Duration::from_secs(3600), Arc::new(CloseOrders));
+/// }
+/// ```
 #[async_trait]
 pub trait Task: Send + Sync + 'static {
     /// Does a bounded amount of work; may be dropped at any `await`, and done again by another node.

@@ -28,6 +28,18 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
 ///
 /// Everything is derived from them by HKDF-SHA-256 (RFC 5869), one key per purpose. They never enter a store. Rotate by
 /// putting a new secret in front; drop an old one when nothing made with it is alive.
+///
+/// # Examples
+///
+/// From the secret store of the application, or from a file while it is developed:
+///
+/// ```
+/// use authkit_core::{KeyRing, KeyRingError};
+///
+/// fn keys(in_production: bool) -> Result<KeyRing, KeyRingError> {
+///     if in_production { KeyRing::from_env() } else { KeyRing::dev_file("authkit.key") }
+/// }
+/// ```
 #[derive(Clone)]
 pub struct KeyRing {
     roots: Vec<Root>,
@@ -258,6 +270,22 @@ impl fmt::Debug for KeyRing {
 }
 
 /// HMAC-SHA-256 for one purpose, under every key of the ring.
+///
+/// # Examples
+///
+/// A link that nobody else can write, which also stands after the ring got a newer secret:
+///
+/// ```
+/// use authkit_core::KeyRing;
+///
+/// let secret = |seed: u8| std::array::from_fn(|at| (at as u8).wrapping_mul(7).wrapping_add(seed));
+/// let tag = KeyRing::new([secret(1)])?.mac("unsubscribe").tag(&[b"ada@example.com"]);
+///
+/// let rotated = KeyRing::new([secret(2), secret(1)])?.mac("unsubscribe");
+/// assert!(rotated.verify(&[b"ada@example.com"], &tag));
+/// assert!(!rotated.verify(&[b"bob@example.com"], &tag));
+/// # Ok::<(), authkit_core::KeyRingError>(())
+/// ```
 #[derive(Clone)]
 pub struct MacKey {
     keys: Vec<([u8; 4], Hmac<Sha256>)>,

@@ -11,6 +11,7 @@
 //! | a method to sign in with | [`CredentialVerifier`], [`Enroller`], [`Evidence`] |
 //! | credentials from another system | [`CredentialImporter`] |
 //! | a limit, a policy, a risk check | [`Stage`], [`Charge`], [`Requirement`] |
+//! | a limit of an act of your own | [`RequestContext::charge`], [`Charge::window`] |
 //! | where users live | [`UserStore`], [`IdentifierKind`] |
 //! | how sessions live and look | [`SessionStore`], [`TokenStrategy`] |
 //! | a storage backend | [`Store`], [`EntityDef`], [`Op`] |
@@ -30,6 +31,7 @@ extern crate self as authkit_core;
 mod audit;
 mod batch;
 mod builder;
+mod charge;
 mod collection;
 mod command;
 mod commands;
@@ -69,10 +71,12 @@ pub use authkit_derive::Entity;
 
 pub use crate::{
     audit::{
-        About, Act, AuditEntry, AuditEvent, AuditLogger, AuditRecord, LoggerRole, Outcome, Settlement, Subscriber,
+        About, Act, AuditEntry, AuditEvent, AuditLogger, AuditRecord, EventKind, LoggerRole, Outcome, Settlement,
+        Subscriber,
     },
     batch::{Batch, Bump, EphemeralBatch, Receipt, Written},
     builder::{BuildError, Builder},
+    charge::{Charge, Charged, Settle},
     collection::{At, Collection, Cursor, JoinedReader, Page, ReadOnly, Reader, Scan},
     command::{Command, Console, Run, Shows},
     context::{Client, RequestContext},
@@ -106,14 +110,11 @@ pub use crate::{
     schema::{Migration, Step},
     secret::{Secret, SecretText, TokenClaim, TokenKind},
     session::{
-        Ending, Grant, Issue, Kept, NewSession, Progress, RefreshState, RefreshToken, Renewal, Rotation, Session,
-        SessionStore, SessionSummary, SessionTimes, Shown, SignedIn, StoredSession, TokenStrategy, Tokens,
+        Ending, Grant, Issue, Kept, NewSession, Progress, RefreshState, RefreshToken, Renewal, ReuseEnds, Rotation,
+        Session, SessionStore, SessionSummary, SessionTimes, Shown, SignedIn, StoredSession, TokenStrategy, Tokens,
     },
     slot::{Clock, Notice, Notifier, OsRng, Rng, SystemClock},
-    stage::{
-        Admission, Aftermath, Attempt, Charge, Charged, End, FlowView, Mark, Order, Settle, Signals, Stage, StageId,
-        StepKind,
-    },
+    stage::{Admission, Aftermath, Attempt, End, FlowView, Mark, Order, Signals, Stage, StageId, StepKind},
     store::{
         Acknowledgement, BatchSpan, Capabilities, Comparison, Direction, Done, Get, Guard, Join, Lookup, Op, Query,
         Row, Scope, Set, Shape, Store, StoreError, Write, order_columns,

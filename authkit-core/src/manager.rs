@@ -3,6 +3,7 @@
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use crate::{
+    audit::EventKind,
     builder::Builder,
     command::Command,
     context::{Client, RequestContext},
@@ -20,6 +21,22 @@ use crate::{
 };
 
 /// Everything that was registered, checked and put together. Cheap to clone.
+///
+/// # Examples
+///
+/// Plugins, a store and keys become one whole; the plugins are those of the crates that the application names:
+///
+/// ```
+/// use authkit_core::{AuthManager, BuildError, KeyRing, Plugin, Store};
+///
+/// fn set_up(store: impl Store, keys: KeyRing, plugins: [impl Plugin; 4]) -> Result<AuthManager, BuildError> {
+///     let mut builder = AuthManager::builder().public_url("https://example.com").keys(keys).store(store);
+///     for plugin in plugins {
+///         builder = builder.plugin(plugin);
+///     }
+///     builder.build()
+/// }
+/// ```
 #[derive(Clone)]
 pub struct AuthManager {
     pub(crate) parts: Arc<Whole>,
@@ -32,6 +49,7 @@ pub(crate) struct Whole {
     pub(crate) operations: Vec<Operation>,
     pub(crate) commands: Vec<Command>,
     pub(crate) errors: Vec<&'static ErrorCode>,
+    pub(crate) events: Vec<EventKind>,
     pub(crate) sections: Vec<Section>,
 }
 
@@ -42,6 +60,21 @@ impl AuthManager {
     }
 
     /// A request of this client to the only tenant.
+    ///
+    /// # Examples
+    ///
+    /// A sign-in without HTTP, as in a test or a console:
+    ///
+    /// ```
+    /// use authkit_core::{AuthError, AuthManager, Client, MethodId, Progress};
+    ///
+    /// async fn sign_in(auth: &AuthManager, password: &str) -> Result<bool, AuthError> {
+    ///     let cx = auth.request(Client::default().ip([203, 0, 113, 7]).user_agent("console"));
+    ///     let response = serde_json::json!({ "identifier": "ada@example.com", "password": password });
+    ///     let progress = cx.sign_in(&MethodId::from_static("password"), response).await?;
+    ///     Ok(matches!(progress, Progress::SignedIn(_)))
+    /// }
+    /// ```
     #[must_use]
     pub fn request(&self, client: Client) -> RequestContext {
         self.request_to(TenantId::DEFAULT, client)
@@ -54,6 +87,21 @@ impl AuthManager {
     }
 
     /// Something that a plugin provides, by its type.
+    ///
+    /// # Examples
+    ///
+    /// What a plugin provides is found by its type; here a directory that some plugin has provided as `Arc<Directory>`:
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// struct Directory(Vec<String>);
+    ///
+    /// fn names(auth: &authkit_core::AuthManager) -> Vec<String> {
+    ///     let directory: Option<Arc<Directory>> = auth.capability::<Directory>();
+    ///     directory.map(|directory| directory.0.clone()).unwrap_or_default()
+    /// }
+    /// ```
     #[must_use]
     pub fn capability<T: ?Sized + Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         let any = self.parts.engine.capabilities.get(&std::any::TypeId::of::<T>())?;
@@ -88,6 +136,12 @@ impl AuthManager {
     #[must_use]
     pub fn error_codes(&self) -> &[&'static ErrorCode] {
         &self.parts.errors
+    }
+
+    /// Every kind of event that can be recorded, by plugin and name.
+    #[must_use]
+    pub fn events(&self) -> &[EventKind] {
+        &self.parts.events
     }
 
     /// Every command of operators, for a shell to offer.
@@ -130,6 +184,16 @@ impl AuthManager {
     /// What [`AuthManager::migrate`] would run on an empty database, to be applied by hand.
     ///
     /// What belongs to another store comes after a comment that names its tables.
+    ///
+    /// # Examples
+    ///
+    /// A program that prints what somebody else is to run, instead of running it:
+    ///
+    /// ```
+    /// fn print(auth: &authkit_core::AuthManager, print_only: bool) -> Option<String> {
+    ///     print_only.then(|| auth.migration_sql())
+    /// }
+    /// ```
     #[must_use]
     pub fn migration_sql(&self) -> String {
         self.parts.engine.migration_sql()
@@ -142,6 +206,18 @@ impl AuthManager {
     /// # Cancel safety
     ///
     /// Dropped at any point, work that was not finished is done by the next turn.
+    ///
+    /// # Examples
+    ///
+    /// Beside the server, on every node:
+    ///
+    /// ```
+    /// async fn serve(auth: authkit_core::AuthManager) {
+    ///     # mod tokio { pub fn spawn<F>(_: F) {} pub mod time { pub async fn sleep(_: std::time::Duration) {} } }
+    ///     tokio::spawn(auth.clone().run_jobs(tokio::time::sleep));
+    ///     // … and then the server.
+    /// }
+    /// ```
     pub async fn run_jobs<F: Future<Output = ()>>(self, sleep: impl Fn(Duration) -> F) {
         loop {
             job::run_due(&self.parts.engine, &|| sleep(job::LONGEST)).await;

@@ -57,6 +57,18 @@ impl HttpMethod {
 }
 
 /// Who may call an operation.
+///
+/// # Examples
+///
+/// Deleting asks for a proof of the last five minutes:
+///
+/// ```
+/// use std::time::Duration;
+/// use authkit_core::Access;
+///
+/// const FRESH: Access = Access::FreshSession(Duration::from_secs(5 * 60));
+/// assert_ne!(FRESH, Access::Session);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Access {
@@ -88,6 +100,18 @@ impl Access {
 }
 
 /// One call of an operation.
+///
+/// # Examples
+///
+/// Whose session it is, and the part of the path of `/orders/{id}`:
+///
+/// ```
+/// use authkit_core::{AuthError, Call, Id, PrincipalId};
+///
+/// fn order_of(call: &Call) -> Result<(PrincipalId, Id), AuthError> {
+///     Ok((call.session()?.principal.id, call.part("id")?))
+/// }
+/// ```
 #[derive(Debug)]
 #[expect(clippy::exhaustive_structs, reason = "an edge makes it")]
 pub struct Call {
@@ -202,6 +226,29 @@ impl<O> Reply<O> {
 type Answer = Pin<Box<dyn Future<Output = Result<Reply, AuthError>> + Send>>;
 
 /// One HTTP operation: what it is, who may call it, what goes in and what comes out.
+///
+/// # Examples
+///
+/// An operation for whoever has a session, with typed input and output:
+///
+/// ```
+/// use authkit_core::{Access, AuthError, Call, HttpMethod, Operation, Reply};
+/// use schemars::JsonSchema;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Deserialize, JsonSchema)]
+/// struct Greet { name: String }
+///
+/// #[derive(Serialize, JsonSchema)]
+/// struct Greeting { text: String }
+///
+/// async fn greet(_: Call, input: Greet) -> Result<Reply<Greeting>, AuthError> {
+///     Ok(Reply::ok(Greeting { text: format!("Hello {}", input.name) }))
+/// }
+///
+/// let operation = Operation::new(HttpMethod::Post, "/greetings", Access::Session, "Greets somebody.", greet);
+/// assert_eq!(operation.path_below("/v1"), "/v1/greetings");
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Operation {

@@ -80,6 +80,26 @@ impl fmt::Debug for Parcel {
 }
 
 /// Receives the messages of one topic, at least once each.
+///
+/// # Examples
+///
+/// A search index learns of what was committed; the batch has said `batch.send("shop.index", data)`:
+///
+/// ```
+/// use async_trait::async_trait;
+/// use authkit_core::{BoxError, Deliver, Parcel, RequestContext};
+///
+/// struct SearchIndex;
+///
+/// #[async_trait]
+/// impl Deliver for SearchIndex {
+///     async fn deliver(&self, _: &RequestContext, parcel: &Parcel) -> Result<(), BoxError> {
+///         let order = parcel.data.get("order").and_then(|id| id.as_str()).ok_or("no order")?;
+///         println!("{order} is indexed, once or twice: {}", parcel.id);
+///         Ok(())
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait Deliver: Send + Sync + 'static {
     /// Takes a message; the context is of the tenant that sent it.

@@ -16,6 +16,7 @@ use serde_json::Value as JsonValue;
 
 use crate::{
     batch::Batch,
+    charge::{Charge, Charged},
     collection::At,
     context::RequestContext,
     error::{AuthError, codes},
@@ -25,7 +26,7 @@ use crate::{
     id::FlowId,
     principal::{Identifier, Principal, PrincipalRow, Status},
     session::{Progress, Session, StoredSession},
-    stage::{Attempt, Charge, Charged, StepKind},
+    stage::{Attempt, StepKind},
     timestamp::Timestamp,
     verifier::{Effect, StepContext},
 };
@@ -189,6 +190,19 @@ impl RequestContext {
     /// # Errors
     ///
     /// As [`RequestContext::sign_in`]; a refused answer that leaves the flow alive carries a new challenge.
+    ///
+    /// # Examples
+    ///
+    /// A second factor after the first:
+    ///
+    /// ```
+    /// use authkit_core::{AuthError, Challenge, MethodId, Progress, RequestContext};
+    ///
+    /// async fn second(cx: &RequestContext, challenge: &Challenge, code: &str) -> Result<Progress, AuthError> {
+    ///     let totp = MethodId::from_static("totp");
+    ///     cx.answer(challenge.flow.expose(), &totp, serde_json::json!({ "code": code })).await
+    /// }
+    /// ```
     pub async fn answer(&self, flow: &str, method: &MethodId, response: JsonValue) -> Result<Progress, AuthError> {
         let (flow, bound) = self.open_flow(flow, method).await?;
         let StoredOffer { action, state, .. } = offer(&flow, method)?.clone();
@@ -258,6 +272,23 @@ impl RequestContext {
     /// # Errors
     ///
     /// [`codes::STEP_UP_REQUIRED`] if the token does not permit this action in this session, or was used.
+    ///
+    /// # Examples
+    ///
+    /// A transfer asks for a fresh proof, and then for the permission that came of it:
+    ///
+    /// ```
+    /// use authkit_core::{AuthError, Progress, RequestContext, Session};
+    ///
+    /// async fn may_transfer(cx: &RequestContext, session: &Session) -> Result<Progress, AuthError> {
+    ///     cx.step_up(session, "bank.transfer").await
+    /// }
+    ///
+    /// async fn transfer(cx: &RequestContext, session: &Session, permission: &str) -> Result<(), AuthError> {
+    ///     cx.redeem(session, "bank.transfer", permission).await
+    ///     // The money moves here.
+    /// }
+    /// ```
     pub async fn redeem(&self, session: &Session, action: &str, token: &str) -> Result<(), AuthError> {
         let claim = self.engine.grant_tokens.parse(token).ok_or(AuthError::new(&codes::STEP_UP_REQUIRED))?;
         let session = &self.confirmed(session).await?;
@@ -329,6 +360,19 @@ impl RequestContext {
     /// # Errors
     ///
     /// When the store fails; a token that shows nothing is no error.
+    ///
+    /// # Examples
+    ///
+    /// A token that came by another way than HTTP, such as a WebSocket's first message:
+    ///
+    /// ```
+    /// use authkit_core::{AuthError, PrincipalId, RequestContext, codes};
+    ///
+    /// async fn whose(cx: &RequestContext, token: &str) -> Result<PrincipalId, AuthError> {
+    ///     let session = cx.authenticate(token).await?.ok_or(AuthError::new(&codes::UNAUTHENTICATED))?;
+    ///     Ok(session.principal.id)
+    /// }
+    /// ```
     pub async fn authenticate(&self, token: &str) -> Result<Option<Session>, AuthError> {
         let session = self.engine.tokens.authenticate(self, token).await?.map(Session::shown);
         if let Some(session) = &session

@@ -13,7 +13,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value as JsonValue;
 
 use crate::{
-    audit::{AuditEvent, AuditLogger, LoggerRole, Subscriber},
+    audit::{AuditEvent, AuditLogger, EventKind, LoggerRole, Subscriber},
     collection::{Collection, ReadOnly, Table},
     command::Command,
     entity::{Def, DurabilityKind, Entity},
@@ -45,6 +45,29 @@ pub struct Section {
 }
 
 /// A feature: what it is, and how its parts enter the whole.
+///
+/// # Examples
+///
+/// A plugin that tells the time in UTC, below `/v1/time`:
+///
+/// ```
+/// use authkit_core::{Access, AuthError, Call, HttpMethod, Manifest, Operation, Plugin, Problem, Registrar, Reply, Timestamp};
+/// use serde_json::Value;
+///
+/// struct Time;
+///
+/// impl Plugin for Time {
+///     fn manifest(&self) -> Manifest {
+///         Manifest::new("time", env!("CARGO_PKG_VERSION"))
+///     }
+///
+///     fn register(&self, registrar: &mut Registrar<'_>) -> Result<(), Problem> {
+///         let now = |call: Call, _: Value| async move { Ok::<_, AuthError>(Reply::ok(call.cx.now())) };
+///         registrar.operation(Operation::new(HttpMethod::Get, "/time", Access::Public, "Tells the time.", now));
+///         Ok(())
+///     }
+/// }
+/// ```
 pub trait Plugin: Send + Sync + 'static {
     /// What the plugin declares. Data only; called first, for all plugins.
     fn manifest(&self) -> Manifest;
@@ -60,6 +83,26 @@ pub trait Plugin: Send + Sync + 'static {
 const _: fn(&dyn Plugin) = |_| ();
 
 /// What a plugin declares, as data.
+///
+/// # Examples
+///
+/// A table in its first form, a column that a later release added, and a public error:
+///
+/// ```
+/// use authkit_core::{Class, Entity, ErrorCode, Id, Manifest, Step};
+///
+/// #[derive(Entity)]
+/// #[entity(table = "shop_orders", durable)]
+/// struct Order {
+///     id: Id,
+///     total: i64,
+/// }
+///
+/// static CLOSED: ErrorCode = ErrorCode::new("shop.closed", Class::Conflict, "The shop is closed.");
+///
+/// let manifest = Manifest::new("shop", "0.1.0").creates::<Order>().error(&CLOSED);
+/// assert!(matches!(manifest.migrations[0].step, Step::Create(_)));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Manifest {
@@ -73,25 +116,15 @@ pub struct Manifest {
     pub entities: Vec<Def>,
     /// Its public errors.
     pub errors: Vec<&'static ErrorCode>,
-    /// The kinds of its events.
-    pub events: Vec<&'static str>,
-    /// Their types: nobody else records a kind.
-    pub(crate) event_types: Vec<TypeId>,
+    /// Its events.
+    pub events: Vec<EventKind>,
 }
 
 impl Manifest {
     /// Starts a manifest; the version is `env!("CARGO_PKG_VERSION")`.
     #[must_use]
     pub const fn new(id: &'static str, version: &'static str) -> Self {
-        Self {
-            id,
-            version,
-            migrations: Vec::new(),
-            entities: Vec::new(),
-            errors: Vec::new(),
-            events: Vec::new(),
-            event_types: Vec::new(),
-        }
+        Self { id, version, migrations: Vec::new(), entities: Vec::new(), errors: Vec::new(), events: Vec::new() }
     }
 
     /// Declares an entity in its first form: the next step creates its table.
@@ -125,8 +158,7 @@ impl Manifest {
     /// Declares an event. What is not declared cannot be recorded.
     #[must_use]
     pub fn event<E: AuditEvent>(mut self) -> Self {
-        self.events.push(E::KIND);
-        self.event_types.push(TypeId::of::<E>());
+        self.events.push(EventKind::of::<E>(self.id));
         self
     }
 }
@@ -272,6 +304,26 @@ impl Registrar<'_> {
     /// # Errors
     ///
     /// A [`Problem`] that names the key that is unknown or cannot be read.
+    ///
+    /// # Examples
+    ///
+    /// Defaults in code, and what the application's file says over them:
+    ///
+    /// ```
+    /// use authkit_core::{Problem, Registrar};
+    /// use schemars::JsonSchema;
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Clone, Serialize, Deserialize, JsonSchema)]
+    /// struct Settings {
+    ///     /// Orders that one principal may have open.
+    ///     most_open: u32,
+    /// }
+    ///
+    /// fn register(registrar: &mut Registrar<'_>) -> Result<u32, Problem> {
+    ///     Ok(registrar.config(&Settings { most_open: 10 })?.most_open)
+    /// }
+    /// ```
     pub fn config<T: Serialize + DeserializeOwned + JsonSchema>(&mut self, given: &T) -> Result<T, Problem> {
         let given = serde_json::to_value(given).map_err(|error| self.problem(error.to_string()))?;
         let section = Section { plugin: self.plugin, given: given.clone(), schema: schema_for!(T) };
@@ -303,6 +355,27 @@ impl Registrar<'_> {
     }
 
     /// Needs something that another plugin provides.
+    ///
+    /// # Examples
+    ///
+    /// A mailer that another plugin provides; whoever forgets that plugin is told by `build()`:
+    ///
+    /// ```
+    /// use authkit_core::{AuthError, Registrar, Required};
+    ///
+    /// trait Mailer: Send + Sync {
+    ///     fn send(&self, to: &str);
+    /// }
+    ///
+    /// fn register(registrar: &mut Registrar<'_>) -> Required<dyn Mailer> {
+    ///     registrar.require()
+    /// }
+    ///
+    /// fn greet(mailer: &Required<dyn Mailer>) -> Result<(), AuthError> {
+    ///     mailer.get()?.send("ada@example.com");
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn require<T: ?Sized + Send + Sync + 'static>(&mut self) -> Required<T> {
         let slot = Arc::new(OnceLock::new());
         let filled = slot.clone();
@@ -390,6 +463,19 @@ impl Registrar<'_> {
     }
 
     /// Is told of every record of an event after it was committed.
+    ///
+    /// # Examples
+    ///
+    /// Whoever changes the password is written to; see [`Subscriber`]:
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use authkit_core::{LoginSuccess, Registrar, Subscriber};
+    ///
+    /// fn register(registrar: &mut Registrar<'_>, greeter: Arc<dyn Subscriber>) {
+    ///     registrar.subscribe::<LoginSuccess>(greeter);
+    /// }
+    /// ```
     pub fn subscribe<E: AuditEvent>(&mut self, subscriber: Arc<dyn Subscriber>) {
         self.parts.subscribers.push((self.plugin, E::KIND, subscriber));
     }

@@ -360,6 +360,27 @@ impl fmt::Debug for Identifier {
 }
 
 /// Parses one kind of identifier.
+///
+/// # Examples
+///
+/// Numbers of employees: six digits, with or without a hyphen:
+///
+/// ```
+/// use authkit_core::IdentifierKind;
+///
+/// struct EmployeeNumber;
+///
+/// impl IdentifierKind for EmployeeNumber {
+///     fn kind(&self) -> &'static str { "employee" }
+///
+///     fn canonical(&self, typed: &str) -> Option<String> {
+///         let digits = typed.trim().replacen('-', "", 1);
+///         (digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(digits)
+///     }
+/// }
+///
+/// assert_eq!(EmployeeNumber.canonical("123-456").as_deref(), Some("123456"));
+/// ```
 pub trait IdentifierKind: Send + Sync + 'static {
     /// Stable name: `email`.
     fn kind(&self) -> &'static str;

@@ -5,6 +5,18 @@ use std::{fmt, net::IpAddr};
 use http::Uri;
 
 /// Scheme, host and port of the application, as clients see them. Links and origin checks use it, never a header.
+///
+/// # Examples
+///
+/// An origin and nothing else:
+///
+/// ```
+/// use authkit_core::PublicUrl;
+///
+/// assert_eq!(PublicUrl::parse("https://Example.com:443")?.origin(), "https://example.com");
+/// assert!(PublicUrl::parse("https://example.com/login").is_err());
+/// # Ok::<(), authkit_core::InvalidPublicUrl>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicUrl {
     origin: String,

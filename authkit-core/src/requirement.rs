@@ -8,6 +8,22 @@ use crate::{
 };
 
 /// All of some clauses. Requirements only ever add up: no stage can weaken what another one demands.
+///
+/// # Examples
+///
+/// Two factors at any time, and one of them within five minutes:
+///
+/// ```
+/// use std::time::Duration;
+/// use authkit_core::{Aal, Condition, Evidence, Factors, MethodId, Requirement, Timestamp};
+///
+/// let recent = Condition::level(Aal::Aal1).within(Duration::from_secs(300));
+/// let demanded = Requirement::of("two_factors", Condition::level(Aal::Aal2)).join(Requirement::of("recent", recent));
+///
+/// let now = Timestamp::from_millis(1_800_000_000_000);
+/// let password = Evidence::new(MethodId::from_static("password"), Factors::KNOWLEDGE, now, 0);
+/// assert_eq!(demanded.unmet(&[password], now).map(|clause| clause.reason), Some("two_factors"));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Requirement {
     clauses: Vec<Clause>,

@@ -13,6 +13,21 @@ use crate::{
 };
 
 /// Text that is never printed, logged or serialized, and is zeroed on drop: a password, a token.
+///
+/// # Examples
+///
+/// A password of a request, which no log shows by accident:
+///
+/// ```
+/// use authkit_core::SecretText;
+///
+/// #[derive(Debug, serde::Deserialize)]
+/// struct Login { name: String, password: SecretText }
+///
+/// let login: Login = serde_json::from_str(r#"{"name":"ada","password":"correct horse"}"#)?;
+/// assert_eq!(format!("{login:?}"), r#"Login { name: "ada", password: SecretText(..) }"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 pub struct SecretText(Zeroizing<String>);
 
 impl SecretText {
@@ -85,6 +100,18 @@ impl fmt::Debug for Secret {
 ///
 /// The tag (12 bytes of HMAC-SHA-256) binds kind, id and secret, so garbage and tokens of another kind die before any
 /// store call. It is no proof: the stored hash of the secret is.
+///
+/// # Examples
+///
+/// Whatever was not made here dies before any store call:
+///
+/// ```
+/// use authkit_core::{KeyRing, TokenKind};
+///
+/// let kind = TokenKind::new(&KeyRing::new([std::array::from_fn(|at| at as u8 * 7)])?, "shl");
+/// assert!(kind.parse("shl_bWFkZSB1cA").is_none());
+/// # Ok::<(), authkit_core::KeyRingError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct TokenKind {
     prefix: &'static str,

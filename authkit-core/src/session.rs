@@ -15,6 +15,7 @@ use crate::{
     id::{PrincipalId, SessionId},
     principal::Principal,
     secret::{Secret, SecretText},
+    text_enum,
     timestamp::Timestamp,
     value::Json,
 };
@@ -223,6 +224,8 @@ pub enum Renewal {
     Next,
     /// The newest refresh token is given out again; the session stays as it is.
     Same,
+    /// The newest refresh token is given out again, and the use is noted: tokens do not follow each other.
+    Use,
 }
 
 /// Why a session gets a new secret.
@@ -282,7 +285,7 @@ pub enum Ending {
 ///    [`codes::UNAUTHENTICATED`](crate::codes::UNAUTHENTICATED).
 /// 5. `renew` demands that secret and number of refreshes are as they were read; of several who renew, one wins, and the
 ///    others lose with [`codes::CONFLICT`](crate::codes::CONFLICT), as with a session that is gone. [`Renewal::Next`]
-///    raises the number by one and makes the time of the request the last use.
+///    raises the number by one and makes the time of the request the last use; [`Renewal::Use`] does the second only.
 /// 6. `touch` keeps the session from going idle; it writes volatile columns only, and seldom.
 #[async_trait]
 pub trait SessionStore: Send + Sync + 'static {
@@ -388,13 +391,25 @@ impl Tokens {
 pub enum RefreshState {
     /// Nothing: it was not made here, or its session is gone or has another secret.
     Dead,
+    /// The newest token of the session, where tokens do not follow each other: it stays, and the use is noted.
+    Lasting(Kept),
     /// The newest token of the session, and it was not made a moment ago: the next one follows.
     Newest(Kept),
     /// The newest token may be had again, and none follows: the response with it may have been lost, or it was made a
     /// moment ago.
     Replaced(Kept),
     /// It was replaced long ago: two hold copies of one token, and one of them stole it.
-    Reused(Kept),
+    Reused(Kept, ReuseEnds),
+}
+
+text_enum! {
+    /// What ends when a refresh token comes back that was replaced long ago.
+    pub enum ReuseEnds {
+        /// The session that it is of.
+        Session = "session",
+        /// Every session of the account: whoever copied one token may have copied others.
+        Account = "account",
+    }
 }
 
 /// How a session is shown to a client.

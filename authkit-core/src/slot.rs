@@ -24,6 +24,29 @@ pub trait Rng: Send + Sync + 'static {
 }
 
 /// Delivers messages to people. Called by the outbox, at least once per message.
+///
+/// # Examples
+///
+/// A mailer of the application; the outbox tries again where it fails:
+///
+/// ```
+/// use async_trait::async_trait;
+/// use authkit_core::{BoxError, Notice, Notifier};
+///
+/// struct Mailer;
+///
+/// #[async_trait]
+/// impl Notifier for Mailer {
+///     async fn notify(&self, notice: &Notice) -> Result<(), BoxError> {
+///         let text = match notice.template.as_str() {
+///             "account_locked" => "Somebody tried to sign in to your account.",
+///             other => return Err(format!("there is no template {other}").into()),
+///         };
+///         println!("To: {}\n\n{text}", notice.to);
+///         Ok(())
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait Notifier: Send + Sync + 'static {
     /// Delivers one message, or says that it should be tried again later.

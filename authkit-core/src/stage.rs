@@ -3,20 +3,17 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 
 use crate::{
-    Entity,
     batch::Batch,
+    charge::{Charge, Charged},
     context::{Client, RequestContext},
-    error::{AuthError, ErrorCode},
+    error::AuthError,
     evidence::{Evidence, MethodId},
     flow::Purpose,
-    id_type,
     principal::{Enrolment, Identifier, Principal},
     requirement::Requirement,
     secret::SecretText,
-    timestamp::Timestamp,
 };
 
 /// Names a stage: `throttle`, `lockout`.
@@ -34,6 +31,30 @@ pub type StageId = &'static str;
 ///    what was issued, not for what was turned away.
 /// 5. Stages run in the order of [`Stage::order`], then of their ids. Nothing may depend on the order within `admit`.
 /// 6. None of this runs when a session is authenticated.
+///
+/// # Examples
+///
+/// Administrators prove a second factor, wherever they sign in:
+///
+/// ```
+/// use async_trait::async_trait;
+/// use authkit_core::*;
+///
+/// struct Administrators(Vec<PrincipalId>);
+///
+/// #[async_trait]
+/// impl Stage for Administrators {
+///     fn id(&self) -> StageId { "administrators" }
+///     fn order(&self) -> Order { Order::ANY }
+///     # async fn admit(&self, _: &RequestContext, _: &Attempt<'_>) -> Result<Admission, AuthError> { Ok(Admission::Pass(Vec::new())) }
+///     # async fn assess(&self, _: &RequestContext, _: &FlowView<'_>, _: &mut Signals) -> Result<(), AuthError> { Ok(()) }
+///     # async fn after(&self, _: &RequestContext, _: &End<'_>, _: &mut Aftermath) -> Result<(), AuthError> { Ok(()) }
+///     async fn decide(&self, _: &RequestContext, flow: &FlowView<'_>, _: &Signals) -> Result<Requirement, AuthError> {
+///         let second = Requirement::of("administrator", Condition::level(Aal::Aal2));
+///         Ok(if self.0.contains(&flow.principal.id) { second } else { Requirement::none() })
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait Stage: Send + Sync + 'static {
     /// Unique name.
@@ -140,112 +161,6 @@ pub enum Admission {
     /// It may not: nothing is judged, and it is counted under the id of the stage and recorded in sum. An error in place of
     /// this is neither counted nor recorded; it says that the stage itself failed.
     TurnAway(AuthError),
-}
-
-/// A capped counter that is raised before anything is verified, so that parallel guesses cannot exceed the cap.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Charge {
-    /// What is limited, for log and audit: `throttle.client`.
-    pub name: &'static str,
-    /// Names the counter: a [`MacKey::pseudonym`](crate::MacKey::pseudonym) of what is limited and by whom.
-    pub key: [u8; 32],
-    /// What is added.
-    pub by: i64,
-    /// The least value to add to.
-    pub floor: Option<i64>,
-    /// The greatest value that may result.
-    pub max: i64,
-    /// The counter is gone after this time without a charge.
-    pub life: Duration,
-    /// What becomes of it when something is issued.
-    pub settle: Settle,
-    /// What the caller is told when it is over its cap.
-    pub refusal: &'static ErrorCode,
-    /// When to try again, if that is told.
-    pub retry_after: Option<Duration>,
-}
-
-/// What becomes of a charge when something is issued.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Settle {
-    /// It stays.
-    Keep,
-    /// It is given back.
-    Refund,
-    /// Its counter starts afresh.
-    Reset,
-}
-
-impl Charge {
-    /// Counts attempts: at most `max`, until none was made for `life`.
-    ///
-    /// It starts afresh when something is issued, and over the cap it answers [`codes::REJECTED`](crate::codes::REJECTED)
-    /// without a wait: it suits failures in a row. A limit per client wants [`Settle::Keep`] or [`Settle::Refund`], or one
-    /// who has an account guesses at others' without end.
-    #[must_use]
-    pub const fn count(name: &'static str, key: [u8; 32], max: i64, life: Duration) -> Self {
-        Self {
-            name,
-            key,
-            by: 1,
-            floor: None,
-            max,
-            life,
-            settle: Settle::Reset,
-            refusal: &crate::error::codes::REJECTED,
-            retry_after: None,
-        }
-    }
-
-    /// Limits a rate: bursts of at most `burst`, and one attempt per `interval` in the long run (GCRA).
-    ///
-    /// It is given back when something is issued, and over the cap it answers [`codes::LIMITED`](crate::codes::LIMITED)
-    /// with `interval` as the wait.
-    #[must_use]
-    pub fn rate(name: &'static str, key: [u8; 32], now: Timestamp, burst: u32, interval: Duration) -> Self {
-        let step = crate::timestamp::millis(interval).max(1);
-        let room = step.saturating_mul(i64::from(burst));
-        Self {
-            name,
-            key,
-            by: step,
-            floor: Some(now.millis()),
-            max: now.millis().saturating_add(room),
-            life: interval.saturating_mul(burst),
-            settle: Settle::Refund,
-            refusal: &crate::error::codes::LIMITED,
-            retry_after: Some(interval),
-        }
-    }
-
-    /// Says what becomes of it when something is issued.
-    #[must_use]
-    pub const fn settle(mut self, settle: Settle) -> Self {
-        self.settle = settle;
-        self
-    }
-
-    /// Says what the caller is told when it is over its cap.
-    #[must_use]
-    pub const fn refusal(mut self, code: &'static ErrorCode, retry_after: Option<Duration>) -> Self {
-        self.refusal = code;
-        self.retry_after = retry_after;
-        self
-    }
-}
-
-/// A charge that was made, and what its counter stands at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Charged {
-    /// What is limited.
-    pub name: &'static str,
-    /// The counter after the charge.
-    pub value: i64,
-    /// Its cap.
-    pub max: i64,
 }
 
 /// What is known when a step is decided.
@@ -368,19 +283,4 @@ impl fmt::Debug for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Mark({:?})", self.life)
     }
-}
-
-id_type! {
-    /// One counter.
-    pub(crate) struct CounterId;
-}
-
-/// A counter of a [`Charge`].
-#[derive(Debug, Entity)]
-#[entity(table = "auth_counters", ephemeral, unique(by_key: key), expires(expires_at))]
-pub(crate) struct Counter {
-    pub(crate) id: CounterId,
-    pub(crate) key: [u8; 32],
-    pub(crate) value: i64,
-    pub(crate) expires_at: Timestamp,
 }

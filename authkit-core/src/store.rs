@@ -43,6 +43,19 @@ use crate::{
 ///     defaults of the newer columns: the version before runs on the schema after.
 ///
 /// The crate `authkit-testkit` has a test per clause: `store_suite!`.
+///
+/// # Examples
+///
+/// A store that is shared with the rest of the application, or that a wrapper watches, is handed in as it is:
+///
+/// ```
+/// use std::sync::Arc;
+/// use authkit_core::{AuthManager, Builder, Store};
+///
+/// fn over(store: Arc<dyn Store>) -> Builder {
+///     AuthManager::builder().shared_store(store)
+/// }
+/// ```
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// What this store can promise beyond the contract.

@@ -9,6 +9,20 @@ use time::{OffsetDateTime, UtcDateTime, format_description::well_known::Rfc3339}
 /// Milliseconds since the Unix epoch, from year 1 to year 9999.
 ///
 /// Every store can hold and order it exactly. On the wire it is RFC 3339 text in UTC.
+///
+/// # Examples
+///
+/// Milliseconds since 1970, in UTC:
+///
+/// ```
+/// use std::time::Duration;
+/// use authkit_core::Timestamp;
+///
+/// let at = Timestamp::from_millis(1_800_000_000_000);
+/// assert_eq!(at.plus(Duration::from_secs(60)).since(at), Duration::from_secs(60));
+/// assert_eq!(serde_json::to_string(&at)?, "\"2027-01-15T08:00:00Z\"");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 

@@ -40,10 +40,17 @@ use crate::{
 /// Whoever writes one adds the enrolment in the same batch, or the method is never offered as a further factor, and
 /// raises the epoch of a principal that exists already:
 ///
-/// ```ignore
-/// batch.insert(&self.rows, row).or(&codes::CONFLICT);
+/// ```
+/// # use authkit_core::*;
+/// # #[derive(Entity)]
+/// # #[entity(table = "shop_cards", durable)]
+/// # struct Card { id: PrincipalId }
+/// # const METHOD: MethodId = MethodId::from_static("card");
+/// # fn give(cx: &RequestContext, cards: &Collection<Card>, principal: &Principal, card: Card, batch: &mut Batch) {
+/// batch.insert(cards, card).or(&codes::CONFLICT);
 /// batch.add_enrolment(cx, principal, Ability::new(METHOD, Factors::POSSESSION));
 /// batch.raise_epoch(cx, principal, EndSessions::None);   // not in `apply`: core does it there
+/// # }
 /// ```
 pub trait CredentialVerifier: Send + Sync + 'static {
     /// What a client may say to begin.

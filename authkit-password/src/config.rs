@@ -34,6 +34,8 @@ pub struct PasswordConfig {
     pub queue: usize,
     /// Hashes of one client that may wait, at least 1; an eighth of the queue unless set.
     pub queue_per_client: Option<usize>,
+    /// Questions of one client to the strength meter in any minute, 1 to 10 000; 60 unless set.
+    pub strength_per_client: u32,
 }
 
 /// What one Argon2id hash costs; one lane always.
@@ -104,6 +106,7 @@ impl Default for PasswordConfig {
             threads: None,
             queue: 256,
             queue_per_client: None,
+            strength_per_client: 60,
         }
     }
 }
@@ -132,9 +135,12 @@ impl PasswordConfig {
     ///
     /// Everything that is wrong with them, and what to do about it.
     pub(crate) fn check(&self, costs: Costs) -> Result<(Policy, Scheme), String> {
-        match (self.policy(), self.scheme(costs)) {
-            (Ok(policy), Ok(scheme)) => Ok((policy, scheme)),
-            (policy, scheme) => Err([policy.err(), scheme.err()].into_iter().flatten().collect::<Vec<_>>().join("; ")),
+        match (self.policy(), self.scheme(costs), self.strength()) {
+            (Ok(policy), Ok(scheme), Ok(())) => Ok((policy, scheme)),
+            (policy, scheme, strength) => {
+                let all = [policy.err(), scheme.err(), strength.err()];
+                Err(all.into_iter().flatten().collect::<Vec<_>>().join("; "))
+            }
         }
     }
 
@@ -158,6 +164,13 @@ impl PasswordConfig {
                 let sound = BcryptCost::new(cost).map(Scheme::Bcrypt);
                 sound.map_err(|error| format!("bcrypt has cost {cost}, but {error}"))
             }
+        }
+    }
+
+    fn strength(&self) -> Result<(), String> {
+        match self.strength_per_client {
+            1..=10_000 => Ok(()),
+            given => Err(format!("strength_per_client is {given}, but has to be 1 to 10000")),
         }
     }
 
@@ -220,8 +233,10 @@ mod tests {
     #[test]
     fn all_problems_are_told_at_once() {
         let argon2 = Argon2Config { memory_kib: 19_456, passes: 1 };
-        let text = problem(&PasswordConfig { min_length: 65, argon2, ..PasswordConfig::default() });
+        let config = PasswordConfig { min_length: 65, argon2, strength_per_client: 0, ..PasswordConfig::default() };
+        let text = problem(&config);
         assert!(text.contains("min_length is 65") && text.contains("passes 1"), "{text}");
+        assert!(text.contains("strength_per_client is 0"), "{text}");
     }
 
     #[test]

@@ -8,6 +8,22 @@ use crate::hash::Unreadable;
 /// A hash that another system made, to be compared with at the first sign-in here.
 ///
 /// [`PasswordAdmin::import`](crate::PasswordAdmin::import) takes it. `Debug` shows none of it.
+///
+/// # Examples
+///
+/// As it stands in the column of Django, and as Keycloak exports it:
+///
+/// ```
+/// use authkit_password::{ImportedHash, Unreadable};
+///
+/// let django = ImportedHash::new("pbkdf2_sha256$870000$aXsZ1x0bWv2c$0H8sQ6cVgO1rT0S1Fq0y1o0bJzv0h0M2mHk0c0Xy0aA=");
+/// let keycloak = ImportedHash::keycloak(
+///     r#"{"value":"iqfo8hJS0Gz4YkqB1pTf4g==","salt":"c2FsdHNhbHRzYWx0c2FsdA=="}"#,
+///     r#"{"algorithm":"pbkdf2-sha256","hashIterations":27500}"#,
+/// )?;
+/// assert_eq!(format!("{django:?} {keycloak:?}"), "ImportedHash(..) ImportedHash(..)");
+/// # Ok::<(), Unreadable>(())
+/// ```
 pub struct ImportedHash(SecretText);
 
 impl ImportedHash {

@@ -10,6 +10,19 @@ use zeroize::Zeroizing;
 ///
 /// `Debug` shows none of it. A clone is cheap and shares the text with the hashing thread; the text is zeroed when the
 /// last one is dropped.
+///
+/// # Examples
+///
+/// Two keyboards, one password:
+///
+/// ```
+/// use authkit_password::{PlainPassword, PlainPasswordError};
+///
+/// let composed = PlainPassword::parse("caf\u{e9} au lait, encore".to_owned())?;
+/// assert_eq!(format!("{composed:?}"), "PlainPassword(..)");
+/// assert!(PlainPassword::parse("a".repeat(5000)).is_err());
+/// # Ok::<(), PlainPasswordError>(())
+/// ```
 #[derive(Clone)]
 pub struct PlainPassword {
     text: Arc<Zeroizing<String>>,

@@ -24,6 +24,20 @@ use crate::{
 };
 
 /// Lets principals sign in with a password.
+///
+/// # Examples
+///
+/// A pepper of the key ring, and words that everybody would try first:
+///
+/// ```
+/// use authkit_core::{AuthManager, Builder};
+/// use authkit_password::Passwords;
+///
+/// fn builder() -> Builder {
+///     let passwords = Passwords::default().peppered().service_name("Rose's Tea").blocked_words(["rose", "teapot"]);
+///     AuthManager::builder().plugin(passwords)
+/// }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Passwords {
     config: PasswordConfig,
@@ -31,7 +45,7 @@ pub struct Passwords {
     bcrypt: BcryptFamily,
     /// Kinds of hash that need settings.
     families: Vec<Arc<dyn Family>>,
-    operations: Vec<fn(Arc<Keeper>) -> Operation>,
+    operations: Vec<fn(Arc<Keeper>, &PasswordConfig) -> Operation>,
 }
 
 impl Passwords {
@@ -85,6 +99,17 @@ impl Passwords {
     ///
     /// Without them the time of an answer tells an account that was imported, and has not signed in yet, from one that
     /// does not exist. Any password may have been hashed; what counts is the kind and its numbers.
+    ///
+    /// # Examples
+    ///
+    /// Accounts that came from Laravel, at the cost that it had there:
+    ///
+    /// ```
+    /// use authkit_password::Passwords;
+    ///
+    /// let of_nobody = "$2y$12$i/Vl9jq5z0YAe24XkIUdJ.wi1RZP2LFPM1pqYYmA0QbKaGsWHzBGy";
+    /// let passwords = Passwords::default().decoys([of_nobody]);
+    /// ```
     #[must_use]
     pub fn decoys<H: Into<String>>(mut self, hashes: impl IntoIterator<Item = H>) -> Self {
         self.config.decoys.extend(hashes.into_iter().map(Into::into));
@@ -112,6 +137,16 @@ impl Passwords {
     #[must_use]
     pub fn strength_meter(mut self) -> Self {
         self.operations.push(crate::strength::estimate);
+        self
+    }
+
+    /// Questions of one client to the strength meter in any minute; 60 unless set.
+    ///
+    /// From 1 to 10 000. Clients whose address is not known have them together.
+    #[cfg(feature = "strength")]
+    #[must_use]
+    pub const fn strength_per_client(mut self, questions: u32) -> Self {
+        self.config.strength_per_client = questions;
         self
     }
 
@@ -185,7 +220,7 @@ impl Plugin for Passwords {
         registrar.importer(Arc::new(PasswordImporter(keeper.clone())));
         registrar.operation(operations::change(keeper.clone()));
         for operation in &self.operations {
-            registrar.operation(operation(keeper.clone()));
+            registrar.operation(operation(keeper.clone(), &config));
         }
         let admin = Arc::new(PasswordAdmin::new(keeper));
         registrar.command(commands::set(admin.clone()));

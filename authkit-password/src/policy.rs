@@ -75,6 +75,21 @@ impl Policy {
     /// # Errors
     ///
     /// Every [`Weakness`], not just the first.
+    ///
+    /// # Examples
+    ///
+    /// All that is wrong with a password, for the form of an application of your own:
+    ///
+    /// ```
+    /// use authkit_password::{PlainPassword, Policy, Weakness};
+    ///
+    /// let policy = Policy::default().blocked_words(["rosetea"]);
+    /// let typed = PlainPassword::parse("rosetea2024".to_owned())?;
+    /// let weaknesses = policy.check(&typed, &["ada@example.com"]).unwrap_err();
+    /// assert!(weaknesses.contains(&Weakness::Short { min_length: 15 }));
+    /// assert!(weaknesses.contains(&Weakness::Contextual));
+    /// # Ok::<(), authkit_password::PlainPasswordError>(())
+    /// ```
     pub fn check(&self, password: &PlainPassword, context: &[&str]) -> Result<(), Vec<Weakness>> {
         let lowered = lowered(password.as_str());
         let known = context.iter().flat_map(|text| known_words(text)).chain(self.blocked_words.iter().cloned());

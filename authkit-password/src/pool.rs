@@ -28,6 +28,24 @@ mod queue;
 /// are served in turn.
 ///
 /// Needs no async runtime. Dropping the pool ends its threads and waits for them, at most for one hash.
+///
+/// # Examples
+///
+/// Two threads for passwords that are kept elsewhere than in authkit's tables:
+///
+/// ```
+/// use authkit_password::{ClientKey, HashError, HashPool, PlainPassword, PoolConfig, SALT_BYTES, Verification};
+///
+/// async fn matches(pool: &HashPool, typed: &PlainPassword, salt: [u8; SALT_BYTES]) -> Result<bool, HashError> {
+///     let client = ClientKey::of("203.0.113.0/24");
+///     let stored = pool.hash(client, typed, salt).await?;
+///     let outcome = pool.verify(client, typed, &stored).await?;
+///     Ok(outcome != Verification::Mismatch)
+/// }
+///
+/// let pool = HashPool::new(PoolConfig::default().threads(2).waiting(64))?;
+/// # Ok::<(), authkit_password::PoolError>(())
+/// ```
 pub struct HashPool {
     hasher: Arc<Hasher>,
     shared: Arc<Shared>,

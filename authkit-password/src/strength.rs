@@ -1,20 +1,31 @@
 //! How good a password is, for sign-up forms.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use authkit_core::{Access, AuthError, Call, HttpMethod, Operation, Reply, RequestContext, SecretText, codes};
+use authkit_core::{Access, AuthError, Call, Charge, HttpMethod, Operation, Reply, RequestContext, SecretText, codes};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{keeper::Keeper, plain::PlainPassword, policy::Weakness};
+use crate::{config::PasswordConfig, keeper::Keeper, plain::PlainPassword, policy::Weakness};
 
 /// The operation that judges a password that somebody is about to choose.
-pub(crate) fn estimate(keeper: Arc<Keeper>) -> Operation {
+pub(crate) fn estimate(keeper: Arc<Keeper>, config: &PasswordConfig) -> Operation {
     let summary = "Tells how good a password is, and what the policy says to it.";
+    let most = config.strength_per_client;
     Operation::new(HttpMethod::Post, "/auth/password/strength", Access::Public, summary, move |call: Call, input| {
         let keeper = keeper.clone();
-        async move { strength(&keeper, &call.cx, input).await.map(Reply::ok) }
+        async move {
+            count(&call.cx, most).await?;
+            strength(&keeper, &call.cx, input).await.map(Reply::ok)
+        }
     })
+}
+
+/// Counts the question, so that nobody keeps the hashing threads busy by it; clients without an address count as one.
+async fn count(cx: &RequestContext, most: u32) -> Result<(), AuthError> {
+    let client = cx.client().prefix().map(|prefix| prefix.to_string()).unwrap_or_default();
+    let key = cx.counter_key(&[NAME.as_bytes(), client.as_bytes()]);
+    cx.charge(&Charge::window(NAME, key, cx.now(), most, MINUTE)).await.map(drop)
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -87,5 +98,8 @@ fn refs(texts: &[String]) -> Vec<&str> {
     texts.iter().map(String::as_str).collect()
 }
 
+/// Of the limit, in log and audit.
+const NAME: &str = "password.strength";
+const MINUTE: Duration = Duration::from_secs(60);
 const MAX_CONTEXT: usize = 8;
 const MAX_CONTEXT_BYTES: usize = 255;

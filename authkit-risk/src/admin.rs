@@ -12,6 +12,21 @@ use crate::{
 /// What an application does about locks on its own authority; `auth.capability::<LockoutAdmin>()` returns it.
 ///
 /// Nothing here asks who calls: whoever can reach it may do everything.
+///
+/// # Examples
+///
+/// The help desk lifts the locks of somebody who called:
+///
+/// ```
+/// use authkit_core::{AuthError, AuthManager, Client, PrincipalId, codes};
+/// use authkit_risk::LockoutAdmin;
+///
+/// async fn unlock(auth: &AuthManager, helper: PrincipalId, caller: PrincipalId) -> Result<usize, AuthError> {
+///     let locks = auth.capability::<LockoutAdmin>().ok_or(AuthError::new(&codes::NOT_FOUND))?;
+///     let cx = auth.request(Client::default()).acting(helper);
+///     locks.unlock(&cx, caller, None).await
+/// }
+/// ```
 pub struct LockoutAdmin {
     pub(crate) rows: Collection<LockRow>,
     pub(crate) plan: Arc<Plan>,

@@ -1,7 +1,11 @@
+mod preset;
+
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use self::preset::{PresetOrSteps, preset_or_steps};
 
 /// How much may be tried, and what happens to whoever fails too often. In a configuration tree spans are whole seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -12,7 +16,9 @@ pub struct ThrottleConfig {
     pub per_client: Limit,
     /// Attempts on one account, or on one identifier that leads to none; 5 in a minute unless set. Success clears it.
     pub per_subject: Limit,
-    /// What happens to whoever fails too often; [`Lockout::exponential`] unless set.
+    /// What happens to whoever fails too often: a word for one of the presets, or a table; `exponential` unless set.
+    #[serde(deserialize_with = "preset_or_steps")]
+    #[schemars(with = "PresetOrSteps")]
     pub lockout: Lockout,
     /// How long a device is known after a sign-in; 180 days unless set, at most 400.
     #[serde(with = "authkit_core::seconds")]
@@ -37,6 +43,21 @@ pub struct Limit {
 ///
 /// Steps add up: each has a counter of its own, which is gone once its `wait` has passed without a further attempt. So
 /// after a wait the count goes on towards the next step, and it begins anew after the longest one, or on success.
+///
+/// # Examples
+///
+/// Steps of one's own, with growing failures and waits:
+///
+/// ```
+/// use std::time::Duration;
+/// use authkit_risk::{LockStep, Lockout};
+///
+/// let minutes = |count: u64| Duration::from_secs(60 * count);
+/// let lockout = Lockout::exponential()
+///     .steps([LockStep::new(5, minutes(10)), LockStep::new(10, minutes(60))])
+///     .hard_stop(50);
+/// assert_eq!(lockout.hard_stop, Some(50));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]

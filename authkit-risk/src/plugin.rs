@@ -14,6 +14,21 @@ use crate::{
 };
 
 /// Limits for clients and accounts, lockout, and known devices that it cannot shut out.
+///
+/// # Examples
+///
+/// An internal service: fewer attempts, and half an hour after five failures:
+///
+/// ```
+/// use std::time::Duration;
+/// use authkit_core::{AuthManager, Builder};
+/// use authkit_risk::{Limit, Lockout, Throttle};
+///
+/// fn builder() -> Builder {
+///     let per_client = Limit::new(5, Duration::from_secs(60));
+///     AuthManager::builder().plugin(Throttle::default().per_client(per_client).lockout(Lockout::fixed_30()))
+/// }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Throttle {
     config: ThrottleConfig,

@@ -1,11 +1,9 @@
 //! The stage "throttle": how much one client may try.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use authkit_core::{
     Admission, Aftermath, Attempt, AuthError, Charge, End, FlowView, MacKey, Order, RequestContext, Requirement,
-    Settle, Signals, Stage, StageId, Timestamp, codes,
+    Signals, Stage, StageId, Timestamp,
 };
 
 use crate::config::Limit;
@@ -17,24 +15,9 @@ pub(crate) struct ClientLimit {
 }
 
 impl ClientLimit {
-    /// Time is cut into slots of the limit's span, and an attempt counts in the two pairs of neighbouring slots that
-    /// hold it. Any span of that length lies within one of the pairs, so each pair admits what any span may see. A
-    /// counter is gone when the span has passed since its last attempt, so that a pause restores everything.
-    ///
-    /// The slots are part of the keys, so what is given back late, by a flow that was long on its way, does not make
-    /// room for attempts made meanwhile.
     fn charges(&self, client: &[u8], now: Timestamp) -> [Charge; 2] {
-        let span = i64::try_from(self.limit.within.as_millis()).unwrap_or(i64::MAX).max(1);
-        let slot = now.millis().div_euclid(span);
-        let left = span.saturating_sub(now.millis().rem_euclid(span));
-        let pair = |first: i64, wait: Duration| {
-            let key = self.keys.pseudonym(&[NAME.as_bytes(), client, &span.to_be_bytes(), &first.to_be_bytes()]);
-            Charge::count(NAME, key, i64::from(self.limit.attempts), self.limit.within)
-                .settle(Settle::Refund)
-                .refusal(&codes::LIMITED, Some(wait))
-        };
-        let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
-        [pair(slot, self.limit.within), pair(slot.saturating_sub(1), left)]
+        let key = self.keys.pseudonym(&[NAME.as_bytes(), client]);
+        Charge::window(NAME, key, now, self.limit.attempts, self.limit.within)
     }
 }
 
@@ -73,6 +56,10 @@ const NAME: &str = "throttle.client";
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use authkit_core::codes;
+
     use super::*;
     use crate::model::{Counters, Numbers, START, arrivals, keys, most_within};
 

@@ -11,6 +11,20 @@ use crate::session_store::RowSessions;
 /// Says what a token is worth; `auth.capability::<Introspection>()`.
 ///
 /// For an operation of the application's own, open to other services that it trusts: who may ask is not decided here.
+///
+/// # Examples
+///
+/// A route for the application's other services, behind a check of its own:
+///
+/// ```
+/// use authkit_core::{AuthError, AuthManager, Client, codes};
+/// use authkit_session::{Introspected, Introspection};
+///
+/// async fn introspect(auth: &AuthManager, token: &str) -> Result<Introspected, AuthError> {
+///     let introspection = auth.capability::<Introspection>().ok_or(AuthError::new(&codes::NOT_FOUND))?;
+///     introspection.introspect(&auth.request(Client::default()), token).await
+/// }
+/// ```
 pub struct Introspection {
     tokens: Arc<dyn TokenStrategy>,
     sessions: Arc<RowSessions>,
@@ -82,10 +96,10 @@ impl Introspection {
                 goes_on.then(|| ActiveToken::of(TokenUse::Access, &claimed))
             }
             None => match self.tokens.inspect_refresh(cx, token).await? {
-                RefreshState::Newest(kept) | RefreshState::Replaced(kept) => {
+                RefreshState::Lasting(kept) | RefreshState::Newest(kept) | RefreshState::Replaced(kept) => {
                     Some(ActiveToken::of(TokenUse::Refresh, &kept.session))
                 }
-                RefreshState::Dead | RefreshState::Reused(_) => None,
+                RefreshState::Dead | RefreshState::Reused(..) => None,
             },
         };
         Ok(Introspected { active: token.is_some(), token })

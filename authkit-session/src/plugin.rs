@@ -8,6 +8,21 @@ use crate::{
 };
 
 /// Keeps sessions in the store and shows them to clients as opaque tokens.
+///
+/// # Examples
+///
+/// Sessions that end after an hour without use, and after twelve in any case:
+///
+/// ```
+/// use std::time::Duration;
+/// use authkit_core::{AuthManager, Builder};
+/// use authkit_session::Sessions;
+///
+/// fn builder() -> Builder {
+///     let hours = |count: u64| Duration::from_secs(60 * 60 * count);
+///     AuthManager::builder().plugin(Sessions::opaque().idle(hours(1)).absolute(hours(12)))
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Sessions {
     config: SessionConfig,

@@ -208,20 +208,22 @@ impl SessionStore for RowSessions {
         let at = At::id(kept.session.id);
         let unchanged = [SessionRow::refreshes.eq(kept.refreshes), SessionRow::secret_hash.eq(kept.secret_hash)];
         let mut renewed = kept.clone();
-        match renewal {
-            Renewal::Next => {
-                renewed.refreshes = kept.refreshes.saturating_add(1);
-                renewed.session.last_seen_at = cx.now();
-                renewed.session.expires_at = used_until(&kept.session, cx.now());
-                let changes = [
-                    SessionRow::refreshes.plus(1),
-                    SessionRow::last_seen_at.set(cx.now()).into(),
-                    SessionRow::expires_at.set(renewed.session.expires_at).into(),
-                ];
-                batch.update(&self.rows, at, unchanged, changes).or(&codes::CONFLICT);
+        let followed = match renewal {
+            Renewal::Next => Some(SessionRow::refreshes.plus(1)),
+            Renewal::Use => None,
+            Renewal::Same => {
+                batch.ensure(&self.rows, at, unchanged).or(&codes::CONFLICT);
+                return renewed;
             }
-            Renewal::Same => batch.ensure(&self.rows, at, unchanged).or(&codes::CONFLICT),
-        }
+        };
+        renewed.refreshes = kept.refreshes.saturating_add(followed.is_some().into());
+        renewed.session.last_seen_at = cx.now();
+        renewed.session.expires_at = used_until(&kept.session, cx.now());
+        let used = [
+            SessionRow::last_seen_at.set(cx.now()).into(),
+            SessionRow::expires_at.set(renewed.session.expires_at).into(),
+        ];
+        batch.update(&self.rows, at, unchanged, followed.into_iter().chain(used)).or(&codes::CONFLICT);
         renewed
     }
 

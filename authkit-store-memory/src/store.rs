@@ -13,6 +13,19 @@ use crate::{commit, migrate, read, table::State};
 /// Keeps all rows in memory. Clones share the same rows.
 ///
 /// It keeps no promise beyond the life of the process; within it, every clause of [`Store`] holds.
+///
+/// # Examples
+///
+/// One store for two nodes of a test; each is set up on its own:
+///
+/// ```
+/// use authkit_core::{AuthManager, Builder};
+/// use authkit_store_memory::MemoryStore;
+///
+/// let store = MemoryStore::new();
+/// let node = || AuthManager::builder().store(store.clone());
+/// let nodes: [Builder; 2] = [node(), node()];
+/// ```
 #[derive(Clone, Default)]
 pub struct MemoryStore {
     state: Arc<RwLock<State>>,

@@ -5,6 +5,20 @@ use std::{fmt, time::Duration};
 use authkit_core::Acknowledgement;
 
 /// How a [`SqlxStore`](crate::SqlxStore) connects.
+///
+/// # Examples
+///
+/// A server with room for twenty readers, told to give up after two seconds:
+///
+/// ```
+/// use std::time::Duration;
+/// use authkit_core::StoreError;
+/// use authkit_store_sqlx::{SqlxConfig, SqlxStore};
+///
+/// async fn connect(url: &str) -> Result<SqlxStore, StoreError> {
+///     SqlxStore::connect_with(SqlxConfig::new(url).readers(20).busy_timeout(Duration::from_secs(2))).await
+/// }
+/// ```
 #[derive(Clone)]
 pub struct SqlxConfig {
     pub(crate) url: String,

@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::driver::{Access, Connection, Driver};
+use crate::driver::{Access, Connection, Driver, Failure};
 
 type Options<D> = <Connection<D> as sqlx::Connection>::Options;
 
@@ -100,7 +100,16 @@ impl<D: Driver> Lease<'_, D> {
         let unavailable = |error| self.driver.failure(error).told();
         match &mut self.leased {
             Leased::Pool { connection: Some(connection), .. } => Ok(connection),
-            Leased::Pool { pool, connection } => Ok(connection.insert(pool.acquire().await.map_err(unavailable)?)),
+            Leased::Pool { pool, connection } => {
+                let mut taken = take(self.driver, self.access, pool, connection).await;
+                if let Err(Failure::Lost(_)) = taken {
+                    // It was lost while nobody used it.
+                    connection.take().iter_mut().for_each(PoolConnection::close_on_drop);
+                    taken = take(self.driver, self.access, pool, connection).await;
+                }
+                taken.map_err(Failure::told)?;
+                connection.as_deref_mut().ok_or(StoreError::Busy)
+            }
             Leased::Own { place, options } => match &mut **place {
                 Some(kept) => Ok(&mut kept.connection),
                 absent @ None => {
@@ -158,6 +167,17 @@ impl<D: Driver> Drop for Lease<'_, D> {
             self.discard();
         }
     }
+}
+
+/// Takes a connection of a pool and looks at it. It is in its place meanwhile: a call that is dropped closes it.
+async fn take<D: Driver>(
+    driver: &D,
+    access: Access,
+    pool: &Pool<D::Database>,
+    place: &mut Option<PoolConnection<D::Database>>,
+) -> Result<(), Failure> {
+    let taken = pool.acquire().await.map_err(|error| driver.failure(error))?;
+    driver.inspect(place.insert(taken), access).await
 }
 
 /// For how long a connection that worked is taken to work.

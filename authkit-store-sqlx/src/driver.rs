@@ -32,12 +32,19 @@ pub(crate) trait Driver: Send + Sync + Sized + 'static {
 
     fn dialect(&self) -> &'static Dialect;
 
-    /// Makes a connection that was just opened ready; `access` says for what.
+    /// Makes a connection that the store just opened ready; `access` says for what.
     fn prepare(
         &self,
         connection: &mut Connection<Self>,
         access: Access,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// Refuses a connection of the application's pool, which was just taken, if something could be lost on it.
+    fn inspect(
+        &self,
+        connection: &mut Connection<Self>,
+        access: Access,
+    ) -> impl Future<Output = Result<(), Failure>> + Send;
 
     /// Adds what the next placeholder stands for.
     fn bind(&self, arguments: &mut Arguments<Self>, arg: Arg<'_>) -> Result<(), BoxDynError>;

@@ -19,12 +19,12 @@ pub(crate) enum Fault {
     Connection(#[source] io::Error),
     #[error("no encrypted connection to the database was agreed on")]
     Encryption(#[source] BoxError),
-    #[error("the URL begins with none of {0}")]
+    #[error("the URL begins with none of {0}; a SQLite file is sqlite://app.db")]
     UnknownUrl(String),
-    #[error("URLs that begin with {scheme} need the Cargo feature `{feature}` of authkit-store-sqlx")]
-    NotCompiledIn { scheme: &'static str, feature: &'static str },
-    #[error("the pool's connections do not enforce foreign keys")]
-    NoForeignKeys,
+    #[error("URLs that begin with {begin} need the Cargo feature `{feature}` of authkit-store-sqlx")]
+    NotCompiledIn { begin: &'static str, feature: &'static str },
+    #[error("the pool's connections {0}")]
+    Session(&'static str),
     #[error("table {0} holds rows of tenants and is not reached with the global scope")]
     NeedsTenant(&'static str),
     #[error("the id of a row of table {0} cannot change")]

@@ -11,6 +11,7 @@
 //! Every transaction is READ COMMITTED, so rows are locked and gaps between them mostly are not. Two commits may still wait
 //! for each other; the server ends one of them, and it is made again.
 
+mod demands;
 mod error;
 mod land;
 mod migrate;
@@ -37,6 +38,7 @@ use crate::{
     ddl::Planned,
     driver::{Access, Driver, Failure, Step, Stopped, Yield},
     effect::Named,
+    mysql::demands::Demands,
     sql::{Arg, Dialect, Indexing, Keyset, Rows, Spelling, Statement, Sweep},
     store::SqlxPool,
 };
@@ -60,12 +62,12 @@ enum Changes {
 }
 
 /// Whose connections they are.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 enum Whose {
     /// The store's, set up by it.
     Ours,
-    /// The application's, set up as it likes.
-    Theirs,
+    /// The application's, set up as it likes within what is demanded.
+    Theirs(Demands),
 }
 
 /// Which of the two servers it is.
@@ -165,9 +167,13 @@ impl Driver for MySql {
     }
 
     async fn prepare(&self, connection: &mut MySqlConnection, access: Access) -> Result<(), sqlx::Error> {
-        match self.connections {
-            Whose::Ours => session::prepare(connection, access, self.lock_timeout).await,
-            Whose::Theirs => Ok(()),
+        session::prepare(connection, access, self.lock_timeout).await
+    }
+
+    async fn inspect(&self, connection: &mut MySqlConnection, _access: Access) -> Result<(), Failure> {
+        match &self.connections {
+            Whose::Ours => Ok(()),
+            Whose::Theirs(demands) => demands.inspect(connection).await,
         }
     }
 
@@ -220,7 +226,7 @@ impl Driver for MySql {
     fn spelling(&self, alone: Option<&Op>) -> Spelling {
         match self.connections {
             Whose::Ours => ops::spelling(self.changes, alone),
-            Whose::Theirs => Spelling::Placeholders,
+            Whose::Theirs(_) => Spelling::Placeholders,
         }
     }
 
@@ -235,7 +241,7 @@ impl Driver for MySql {
     ) -> Result<Vec<Vec<MySqlRow>>, Stopped> {
         match self.connections {
             Whose::Ours => land::in_one_trip(self.changes, connection, &steps).await,
-            Whose::Theirs => {
+            Whose::Theirs(_) => {
                 let begin = AssertSqlSafe(land::begin(self.changes, &steps)).into_sql_str();
                 run_in_transaction(self, connection, begin, steps).await
             }

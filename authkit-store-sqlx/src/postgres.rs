@@ -5,6 +5,7 @@
 //! so nothing in them can end a literal. On a pool of the application it is a transaction of prepared statements instead:
 //! the driver logs the texts of a pool as the application has set it, and a text with its values belongs in no log.
 
+mod demands;
 mod land;
 mod schema;
 #[cfg(test)]
@@ -165,6 +166,14 @@ impl Driver for Postgres {
         }
     }
 
+    /// Reads are worth no round trip: what they could go wrong by shows when the pool is taken over.
+    async fn inspect(&self, connection: &mut PgConnection, access: Access) -> Result<(), Failure> {
+        match (&self.connections, access) {
+            (Whose::Theirs, Access::Write) => demands::inspect(connection).await,
+            _ => Ok(()),
+        }
+    }
+
     fn bind(&self, arguments: &mut PgArguments, arg: Arg<'_>) -> Result<(), BoxDynError> {
         value::bind(arguments, arg)
     }
@@ -203,10 +212,7 @@ impl Driver for Postgres {
     }
 
     fn failure(&self, error: sqlx::Error) -> Failure {
-        match error.as_database_error().and_then(|error| error.code()) {
-            Some(code) => failure(&code),
-            None => driver_failure(error),
-        }
+        meaning(error)
     }
 
     fn collided(&self, def: &EntityDef, error: &sqlx::Error) -> Option<usize> {
@@ -243,7 +249,7 @@ impl Driver for Postgres {
 
     async fn migrate(&self, connection: &mut PgConnection, plan: &[Planned]) -> Result<(), StoreError> {
         let told = |error| self.failure(error).told();
-        run(connection, "SET statement_timeout = 0".into_sql_str()).await.map_err(told)?;
+        run(connection, FOR_MIGRATIONS.into_sql_str()).await.map_err(told)?;
         run(connection, set_lock_timeout(self.lock_timeout)).await.map_err(told)?;
         self.take_lease(connection).await?;
         let applied = apply(self, connection, plan).await;
@@ -283,6 +289,13 @@ impl Postgres {
             #[expect(clippy::disallowed_methods, reason = "nobody measures how often the lease is asked for")]
             tokio::time::sleep(BETWEEN_ASKING).await;
         }
+    }
+}
+
+fn meaning(error: sqlx::Error) -> Failure {
+    match error.as_database_error().and_then(|error| error.code()) {
+        Some(code) => failure(&code),
+        None => driver_failure(error),
     }
 }
 
@@ -336,6 +349,9 @@ const CONCURRENTLY: &str = "CONCURRENTLY ";
 const NOT_PERMITTED: &str = "42501";
 const TAKE: &str = "SELECT pg_try_advisory_lock(hashtext('authkit_migrations'), hashtext(current_schema()))";
 const GIVE_BACK: &str = "SELECT pg_advisory_unlock(hashtext('authkit_migrations'), hashtext(current_schema()))";
+/// How long statements may take, how defaults are read, and how they are shown.
+const FOR_MIGRATIONS: &str = "SET statement_timeout = 0; SET standard_conforming_strings = on; SET TimeZone = 'UTC'; \
+                              SET DateStyle = 'ISO, MDY'; SET quote_all_identifiers = off";
 const HELD: &str = "another node is migrating for longer than ten minutes; `pg_locks` has its session as holder of an \
                     advisory lock";
 const LONGEST_MIGRATION: Duration = Duration::from_secs(600);

@@ -10,7 +10,7 @@ mod schema;
 mod tests;
 mod value;
 
-use std::{str::FromStr as _, sync::Arc};
+use std::{str::FromStr as _, sync::Arc, time::Duration};
 
 use authkit_core::{Acknowledgement, ColumnKind, EntityDef, Op, Store, StoreError, Value};
 use sqlx::{
@@ -18,8 +18,10 @@ use sqlx::{
     error::{BoxDynError, DatabaseError},
     sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSynchronous},
 };
+use tokio::time::Instant;
 
 use crate::{
+    again::Again,
     catalogue::Catalogue,
     commit::{run_in_transaction, statement},
     config::SqlxConfig,
@@ -79,7 +81,7 @@ pub(crate) async fn open(config: SqlxConfig) -> Result<Box<dyn Store>, StoreErro
     let writing = options.clone().journal_mode(SqliteJournalMode::Wal).synchronous(synchronous);
     // One connection at a time: the next commit waits here and not in SQLite, which would sleep.
     let writer = Arc::new(Connections::own(writing, Access::Write, 1, config.busy_timeout));
-    writer.lease(&Sqlite).await?.connection().await?;
+    open_first(&writer, config.busy_timeout).await?;
     // Every other connection would see another database.
     let in_memory = config.url.contains(":memory:") || config.url.contains("mode=memory");
     let readers = if in_memory {
@@ -91,15 +93,27 @@ pub(crate) async fn open(config: SqlxConfig) -> Result<Box<dyn Store>, StoreErro
     Ok(Box::new(Tables::new(Sqlite, readers, writer, config.acknowledged)))
 }
 
+/// Opens the file. Of two who switch a new one to WAL at once, SQLite refuses one without letting it wait.
+async fn open_first(writer: &Connections<Sqlite>, patience: Duration) -> Result<(), StoreError> {
+    let begun = Instant::now();
+    let mut again = Again::default();
+    loop {
+        match writer.lease(&Sqlite).await?.connection().await.map(|_opened| ()) {
+            Err(StoreError::Busy) if begun.elapsed() < patience => again.pause().await?,
+            opened => return opened,
+        }
+    }
+}
+
 /// Takes a pool as the application has set it up.
 pub(crate) async fn adopt(pool: SqlitePool) -> Result<Box<dyn Store>, StoreError> {
     let pragma = async |text: &'static str| {
         let answer = sqlx::query_scalar::<_, i64>(text).fetch_one(&pool).await;
         answer.map_err(|error| Sqlite.failure(error).told())
     };
-    if pragma("PRAGMA foreign_keys").await? == 0 {
-        return Err(StoreError::Unavailable(Fault::NoForeignKeys.into()));
-    }
+    let mut connection = pool.acquire().await.map_err(|error| Sqlite.failure(error).told())?;
+    Sqlite.inspect(&mut connection, Access::Write).await.map_err(Failure::told)?;
+    drop(connection);
     let synchronous = pragma("PRAGMA synchronous").await?;
     let acknowledged = if synchronous >= FULL { Acknowledgement::Kept } else { Acknowledgement::MayBeLost };
     let (most, patience) = (pool.options().get_max_connections(), pool.options().get_acquire_timeout());
@@ -126,6 +140,17 @@ impl Driver for Sqlite {
     }
 
     async fn prepare(&self, _connection: &mut SqliteConnection, _access: Access) -> Result<(), sqlx::Error> {
+        Ok(())
+    }
+
+    async fn inspect(&self, connection: &mut SqliteConnection, access: Access) -> Result<(), Failure> {
+        if access == Access::Read {
+            return Ok(());
+        }
+        let enforced = sqlx::query_scalar::<_, i64>("PRAGMA foreign_keys").fetch_one(connection).await;
+        if enforced.map_err(|error| self.failure(error))? == 0 {
+            return Err(Failure::Final(StoreError::Unavailable(Fault::Session(NO_FOREIGN_KEYS).into())));
+        }
         Ok(())
     }
 
@@ -229,7 +254,8 @@ fn failure(code: i32) -> Failure {
         (_, 5 | 6) => Failure::Busy,
         (_, 8) => unavailable("the database is read-only"),
         (_, 10) => unavailable("disk I/O error"),
-        (_, 11 | 26) => corrupt("the database file is damaged"),
+        (_, 11) => corrupt("the database file is damaged"),
+        (_, 26) => corrupt("the file is no SQLite database, or it is damaged"),
         (_, 13) => unavailable("the disk is full"),
         (_, 14) => unavailable("the database file cannot be opened; is its folder there, and may it be written?"),
         (_, 19) => corrupt("a row breaks a constraint of its table"),
@@ -242,6 +268,7 @@ fn code(error: &dyn DatabaseError) -> i32 {
     error.code().and_then(|code| code.parse().ok()).unwrap_or(0)
 }
 
+const NO_FOREIGN_KEYS: &str = "do not enforce foreign keys; set PRAGMA foreign_keys = ON";
 /// How many prepared statements a connection keeps.
 const STATEMENTS: usize = 256;
 /// How many connections read unless told.

@@ -33,6 +33,21 @@ impl SqlxStore {
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if no database answers at the URL, or its kind is not compiled in.
+    ///
+    /// # Examples
+    ///
+    /// The SQL of every table, to be applied by hand; nothing of it is run here:
+    ///
+    /// ```
+    /// use authkit_core::{AuthManager, BuildError, Builder};
+    /// use authkit_store_sqlx::SqlxStore;
+    ///
+    /// async fn print(builder: Builder) -> Result<(), Box<dyn std::error::Error>> {
+    ///     let auth = builder.store(SqlxStore::connect("sqlite://app.db").await?).build()?;
+    ///     println!("{}", auth.migration_sql());
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         Self::connect_with(SqlxConfig::new(url)).await
     }
@@ -53,6 +68,20 @@ impl SqlxStore {
     ///
     /// [`StoreError::Unavailable`] if the database does not answer, or if the pool's sessions are set up so that rows or
     /// references could be lost.
+    ///
+    /// # Examples
+    ///
+    /// The pool that the application's own queries use:
+    ///
+    /// ```
+    /// use authkit_core::StoreError;
+    /// use authkit_store_sqlx::SqlxStore;
+    /// use sqlx::SqlitePool;
+    ///
+    /// async fn adopt(pool: &SqlitePool) -> Result<SqlxStore, StoreError> {
+    ///     SqlxStore::from_pool(pool.clone()).await
+    /// }
+    /// ```
     pub async fn from_pool(pool: impl Into<SqlxPool>) -> Result<Self, StoreError> {
         Ok(Self { database: adopt(pool.into()).await? })
     }
@@ -62,34 +91,43 @@ type Opener = fn(SqlxConfig) -> Opening;
 type Opening = Pin<Box<dyn Future<Output = Result<Box<dyn Store>, StoreError>> + Send>>;
 
 fn opener(url: &str) -> Result<Opener, Fault> {
-    if let Some((_, open)) = DATABASES.iter().find(|(scheme, _)| url.starts_with(scheme)) {
+    if let Some((_, open)) = DATABASES.iter().find(|(begin, _)| url.starts_with(begin)) {
         return Ok(*open);
     }
-    match SCHEMES.iter().find(|(scheme, _)| url.starts_with(scheme)) {
-        Some((scheme, feature)) => Err(Fault::NotCompiledIn { scheme, feature }),
-        None => Err(Fault::UnknownUrl(SCHEMES.map(|(scheme, _)| scheme).join(", "))),
-    }
+    Err(refused(url, |begin| DATABASES.iter().any(|(there, _)| *there == begin)))
 }
 
-/// Every scheme, and the Cargo feature that adds its database.
-const SCHEMES: [(&str, &str); 5] = [
-    ("mariadb:", "mysql"),
-    ("mysql:", "mysql"),
-    ("postgres:", "postgres"),
-    ("postgresql:", "postgres"),
+/// Why no database is at a URL, which is not repeated: it may hold a password.
+fn refused(url: &str, is_compiled_in: impl Fn(&str) -> bool) -> Fault {
+    if let Some((begin, feature)) = BEGINNINGS.iter().find(|(begin, _)| url.starts_with(begin)) {
+        return Fault::NotCompiledIn { begin, feature };
+    }
+    let known = BEGINNINGS.map(|(begin, feature)| match is_compiled_in(begin) {
+        true => begin.to_owned(),
+        false => format!("{begin} (with the Cargo feature `{feature}` of authkit-store-sqlx)"),
+    });
+    Fault::UnknownUrl(known.join(", "))
+}
+
+/// How URLs begin, and the Cargo feature that adds their database.
+const BEGINNINGS: [(&str, &str); 5] = [
+    ("mariadb://", "mysql"),
+    ("mysql://", "mysql"),
+    ("postgres://", "postgres"),
+    ("postgresql://", "postgres"),
     ("sqlite:", "sqlite"),
 ];
 
 /// What opens the databases that are compiled in.
 static DATABASES: &[(&str, Opener)] = &[
     #[cfg(feature = "mysql")]
-    ("mariadb:", |config| Box::pin(crate::mysql::open(config))),
+    ("mariadb://", |config| Box::pin(crate::mysql::open(config))),
     #[cfg(feature = "mysql")]
-    ("mysql:", |config| Box::pin(crate::mysql::open(config))),
+    ("mysql://", |config| Box::pin(crate::mysql::open(config))),
     #[cfg(feature = "postgres")]
-    ("postgres:", |config| Box::pin(crate::postgres::open(config))),
+    ("postgres://", |config| Box::pin(crate::postgres::open(config))),
     #[cfg(feature = "postgres")]
-    ("postgresql:", |config| Box::pin(crate::postgres::open(config))),
+    ("postgresql://", |config| Box::pin(crate::postgres::open(config))),
     #[cfg(feature = "sqlite")]
     ("sqlite:", |config| Box::pin(crate::sqlite::open(config))),
 ];
@@ -139,5 +177,26 @@ impl Store for SqlxStore {
 
     async fn sweep(&self, def: &Def, now: Timestamp, limit: usize) -> Result<u64, StoreError> {
         self.database.sweep(def, now, limit).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_compiled_in_is_named_with_its_feature() {
+        let told = |url, begin: &'static str| refused(url, |there| there == begin).to_string();
+        assert_eq!(
+            told("postgres://app:secret@host/db", "sqlite:"),
+            "URLs that begin with postgres:// need the Cargo feature `postgres` of authkit-store-sqlx"
+        );
+        let text = told("mongodb://app:secret@host/db", "sqlite:");
+        assert!(
+            text.contains("mysql:// (with the Cargo feature `mysql` of authkit-store-sqlx), postgres:// (with"),
+            "{text}"
+        );
+        assert!(text.contains(", sqlite:;"), "{text}");
+        assert!(!text.contains("secret"), "{text}");
     }
 }

@@ -31,6 +31,20 @@ const METHOD: MethodId = MethodId::from_static("testkit");
 /// # Panics
 ///
 /// If a registered stage demands even more than two factors.
+///
+/// # Examples
+///
+/// A test of the application that is about something else than signing in:
+///
+/// ```
+/// use authkit_core::{AuthError, AuthManager, PrincipalId};
+/// use authkit_testkit::sign_in_as;
+///
+/// async fn bearer_of(auth: &AuthManager, principal: PrincipalId) -> Result<String, AuthError> {
+///     let signed_in = sign_in_as(auth, principal).await?;
+///     Ok(format!("Bearer {}", signed_in.tokens.access.expose()))
+/// }
+/// ```
 #[expect(clippy::panic, reason = "a test whose setup demands more has to be told")]
 pub async fn sign_in_as(auth: &AuthManager, principal: PrincipalId) -> Result<SignedIn, AuthError> {
     let cx = auth.request(Client::default());

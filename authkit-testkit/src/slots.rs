@@ -14,6 +14,22 @@ use authkit_core::{BoxError, Clock, Notice, Notifier, Rng, Timestamp};
 use sha2::{Digest, Sha256};
 
 /// A clock that moves only when told. Clones show the same time.
+///
+/// # Examples
+///
+/// A session that ends after a day, without waiting for it:
+///
+/// ```
+/// use std::time::Duration;
+/// use authkit_core::{AuthManager, Clock};
+/// use authkit_testkit::TestClock;
+///
+/// let clock = TestClock::default();
+/// let builder = AuthManager::builder().clock(clock.clone());
+/// let before = clock.now();
+/// clock.advance(Duration::from_secs(24 * 60 * 60));
+/// assert_eq!(clock.now().since(before), Duration::from_secs(24 * 60 * 60));
+/// ```
 #[derive(Clone, Debug)]
 pub struct TestClock {
     millis: Arc<AtomicI64>,
@@ -56,6 +72,22 @@ impl Clock for TestClock {
 /// # Security
 ///
 /// Everybody can predict it. It belongs in tests only.
+///
+/// # Examples
+///
+/// The same tokens in every run:
+///
+/// ```
+/// use authkit_core::Rng;
+/// use authkit_testkit::SeededRng;
+///
+/// let draw = || {
+///     let mut bytes = [0; 16];
+///     SeededRng::new(7).fill(&mut bytes);
+///     bytes
+/// };
+/// assert_eq!(draw(), draw());
+/// ```
 #[derive(Clone, Debug)]
 pub struct SeededRng {
     seed: u64,

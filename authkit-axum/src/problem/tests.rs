@@ -18,6 +18,8 @@ async fn a_problem_tells_what_is_public() {
     assert_eq!(headers["content-type"], "application/problem+json");
     assert_eq!(headers["cache-control"], "no-store");
     assert_eq!(headers["x-content-type-options"], "nosniff");
+    assert_eq!(headers["content-security-policy"], DATA_ONLY);
+    assert_eq!(headers["cross-origin-resource-policy"], "same-origin");
     assert_eq!(headers["x-request-id"], "r-1");
     let expected = json!({
         "type": "urn:authkit:error:core.invalid_input",

@@ -16,8 +16,8 @@ use authkit_core::{
     Aal, Access, AuthError, AuthManager, Batch, Call, Cursor, Ending, ErrorCode, Grant, HttpMethod, Id, Identifier,
     Issue, Json, Kept, KeyRing, Manifest, Mark, NewSession, Operation, Page, Plugin, Principal, PrincipalId,
     PrincipalKind, Problem, PublicUrl, Receipt, RefreshState, Registrar, Renewal, Reply, RequestContext, Rotation,
-    SecretText, SessionId, SessionStore, SessionSummary, SessionTimes, Shown, StoredSession, TokenStrategy, Tokens,
-    UserStore, codes,
+    SecretText, SessionId, SessionStore, SessionSummary, SessionTimes, Shown, Store, StoredSession, TokenStrategy,
+    Tokens, UserStore, codes,
 };
 use authkit_store_memory::MemoryStore;
 use authkit_testkit::{TestClock, TestSignIn};
@@ -158,13 +158,18 @@ pub(crate) fn origin(text: &str) -> PublicUrl {
 }
 
 pub(crate) fn build() -> (AuthManager, Arc<Asked>) {
+    build_on(Arc::new(MemoryStore::new()), TestClock::default())
+}
+
+/// A node on a store that others may use, too.
+pub(crate) fn build_on(store: Arc<dyn Store>, clock: TestClock) -> (AuthManager, Arc<Asked>) {
     let asked = Arc::<Asked>::default();
     let secret = std::array::from_fn(|at| (at as u8).wrapping_mul(29).wrapping_add(7));
     let auth = AuthManager::builder()
         .public_url(ORIGIN)
         .keys(KeyRing::new([secret]).expect("a good key"))
-        .store(MemoryStore::new())
-        .clock(TestClock::default())
+        .shared_store(store)
+        .clock(clock)
         .plugin(TestSignIn::default())
         .plugin(Tiny(asked.clone()))
         .build();
@@ -284,7 +289,7 @@ async fn part(call: Call, _: Input) -> Result<Reply<String>, AuthError> {
 
 /// Seconds since the session began.
 fn session(cx: &RequestContext, number: u8, generation: i64, age: u64) -> Result<StoredSession, AuthError> {
-    let id = PrincipalId::from(Id::from_bytes([9; 16]));
+    let id = PrincipalId::from(Id::from_bytes([if number == GRACE { 8 } else { 9 }; 16]));
     let principal = Principal::read(id, PrincipalKind::Human, authkit_core::Status::Active, 0);
     let created_at = cx.now().minus(Duration::from_secs(age));
     let expires_at = created_at.plus(Duration::from_secs(3600));
@@ -296,6 +301,8 @@ fn session(cx: &RequestContext, number: u8, generation: i64, age: u64) -> Result
 const ALIVE: u8 = 1;
 const STALE: u8 = 2;
 const ENDED: u8 = 3;
+/// Of another principal than the others.
+const GRACE: u8 = 4;
 
 struct Fixed(Arc<Asked>);
 
@@ -314,6 +321,7 @@ impl TokenStrategy for Fixed {
         Ok(Some(match token {
             "alive" => Shown::Stored(session(cx, ALIVE, 0, 0)?),
             "stale" => Shown::Stored(session(cx, STALE, 0, 61)?),
+            "grace" => Shown::Stored(session(cx, GRACE, 0, 0)?),
             "ey_alive" => Shown::Claimed(session(cx, ALIVE, 0, 0)?),
             "ey_raised" => Shown::Claimed(session(cx, ALIVE, 1, 0)?),
             "ey_stale" => Shown::Claimed(session(cx, STALE, 0, 0)?),

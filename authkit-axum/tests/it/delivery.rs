@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use authkit_axum::Edge;
 use serde_json::json;
 
 use crate::app::{App, REFRESH, SESSION, bare, request};
@@ -135,6 +136,24 @@ async fn the_end_of_a_session_clears_its_cookies() {
     let ended = app.send(bare("DELETE", "/v1/tiny/end", "", &[("authorization", "Bearer alive")])).await;
     assert_eq!(ended.status, 204);
     assert!(ended.cookies().is_empty() && ended.body.is_empty());
+}
+
+#[tokio::test]
+async fn a_browser_is_asked_to_forget_at_sign_out_only_if_the_application_says_so() {
+    let app = App::with(Edge::clear_site_data);
+    let cookie = format!("{SESSION}=alive");
+    for headers in [&[("cookie", cookie.as_str())][..], &[("authorization", "Bearer alive")]] {
+        let ended = app.send(request("DELETE", "/v1/tiny/end", "", headers)).await;
+        assert_eq!((ended.status, ended.header("clear-site-data")), (204, "\"cache\", \"storage\""));
+    }
+    for (method, path) in
+        [("POST", "/v1/tiny/start"), ("GET", "/v1/tiny/echo"), ("DELETE", "/v1/tiny/end"), ("GET", "/")]
+    {
+        let body = if method == "POST" { "{}" } else { "" };
+        assert_eq!(app.send(request(method, path, body, &[])).await.header("clear-site-data"), "", "{method} {path}");
+    }
+    let ended = App::new().send(request("DELETE", "/v1/tiny/end", "", &[("cookie", &cookie)])).await;
+    assert_eq!((ended.status, ended.header("clear-site-data")), (204, ""));
 }
 
 #[tokio::test]

@@ -79,14 +79,19 @@ async fn every_response_of_the_operations_is_hardened() {
     for (method, path) in [
         ("GET", "/openapi.json"),
         ("GET", "/v1/tiny/echo"),
+        ("GET", "/.well-known/tiny.json"),
         ("POST", "/v1/tiny/panic"),
         ("PUT", "/v1/tiny/end"),
         ("GET", "/v1/auth/x"),
     ] {
         let headers = app.send(request(method, path, "", &[])).await.headers;
-        assert_eq!(headers["cache-control"], "no-store", "{path}");
+        let kept = if path.starts_with("/.well-known/") { "public, max-age=600" } else { "no-store" };
+        assert_eq!(headers["cache-control"], kept, "{path}");
         assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
         assert_eq!(headers["referrer-policy"], "no-referrer", "{path}");
+        assert_eq!(headers["content-security-policy"], "default-src 'none'; frame-ancestors 'none'; sandbox", "{path}");
+        assert_eq!(headers["cross-origin-resource-policy"], "same-origin", "{path}");
+        assert!(!headers.contains_key("clear-site-data"), "{path}");
         assert_eq!(headers["x-request-id"].len(), 36, "{path}");
     }
     for (given, kept) in [("abc-1.2_Z", true), ("a b", false), ("a\"b", false), (&"x".repeat(65), false)] {

@@ -11,4 +11,6 @@ mod extract;
 mod openapi;
 #[cfg(test)]
 mod paths;
+#[cfg(test)]
+mod rate;
 mod refresh;

@@ -28,6 +28,8 @@ struct Everything {
     really: bool,
     /// What else.
     tag: Option<Vec<String>>,
+    /// Since when.
+    since: Option<Timestamp>,
     /// Anything.
     extra: Option<std::collections::BTreeMap<String, u8>>,
 }
@@ -76,6 +78,19 @@ fn what_has_a_closed_set_of_values_takes_no_other() {
     {
         let kind = parse(wrong).unwrap_err().kind();
         assert!(matches!(kind, ErrorKind::InvalidValue | ErrorKind::ValueValidation), "{wrong}: {kind}");
+    }
+}
+
+#[test]
+fn a_time_is_told_from_what_is_none() {
+    let since = |text: &str| parse(&format!("things do bob {ID} --since {text}"));
+    for text in ["2026-11-21T18:00:00Z", "2026-11-21T18:00:00.123+01:00"] {
+        assert_eq!(since(text).unwrap()["since"], text);
+    }
+    for wrong in ["yesterday", "2026-11-21", "2026-02-30T00:00:00Z", "1800000000000"] {
+        let error = since(wrong).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ValueValidation, "{wrong}");
+        assert!(error.to_string().contains("give a time as in 2026-11-21T18:00:00Z"), "{error}");
     }
 }
 

@@ -212,7 +212,8 @@ pub(super) fn check_names(manifests: &[Manifest], problems: &mut Problems) {
     let errors =
         |manifest: &'_ Manifest| manifest.errors.iter().map(|error| (manifest.id, error.code)).collect::<Vec<_>>();
     problems.unique("error code", manifests.iter().flat_map(errors));
-    let events = |manifest: &'_ Manifest| manifest.events.iter().map(|kind| (manifest.id, *kind)).collect::<Vec<_>>();
+    let events =
+        |manifest: &'_ Manifest| manifest.events.iter().map(|event| (manifest.id, event.kind)).collect::<Vec<_>>();
     problems.unique("event", manifests.iter().flat_map(events));
     let owned = |manifest: &'_ Manifest| tables(manifest).map(|table| (manifest.id, table)).collect::<Vec<_>>();
     problems.unique("table", manifests.iter().flat_map(owned));
@@ -421,7 +422,7 @@ pub(super) fn check_parts(parts: &Parts, manifests: &[Manifest], problems: &mut 
         }
     }
     for (plugin, kind, _) in &parts.subscribers {
-        if !manifests.iter().any(|manifest| manifest.events.contains(kind)) {
+        if !manifests.iter().any(|manifest| manifest.events.iter().any(|event| event.kind == *kind)) {
             let text = format!(
                 "subscribes to {kind}, which no plugin declares; add the plugin that does, or .event::<…>() to its manifest"
             );

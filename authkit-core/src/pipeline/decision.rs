@@ -6,6 +6,7 @@ use super::{FRESH, GRANT_LIFE, Proved, Step, issuable};
 use crate::{
     audit::AuditEvent,
     batch::{Batch, Receipt},
+    charge::{Counter, Settle},
     collection::At,
     context::RequestContext,
     error::{AuthError, Class, codes},
@@ -16,7 +17,7 @@ use crate::{
     principal::{Ability, Enrolment, Principal, PrincipalRow, Status},
     requirement::{Condition, Requirement},
     session::{Grant, Issue, Progress, Rotation, Session, SignedIn},
-    stage::{Aftermath, Counter, End, FlowView, Mark, Settle, Signals, StepKind},
+    stage::{Aftermath, End, FlowView, Mark, Signals, StepKind},
     verifier::{Effect, Input, Verdict},
 };
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Proved, issuable};
 use crate::{
     batch::{Batch, Bump, Receipt},
+    charge::Counter,
     collection::At,
     context::RequestContext,
     error::{AuthError, codes},
@@ -12,8 +13,8 @@ use crate::{
     flow::Purpose,
     id::{Id, SessionId},
     operations::end_own,
-    session::{Ending, Issue, Kept, RefreshState, Renewal, Session, SignedIn},
-    stage::Counter,
+    principal::EndSessions,
+    session::{Ending, Issue, Kept, RefreshState, Renewal, ReuseEnds, Session, SignedIn},
 };
 
 /// How often a refresh is tried again because another one was faster.
@@ -30,8 +31,8 @@ impl RequestContext {
     /// # Errors
     ///
     /// [`codes::UNAUTHENTICATED`] if the token shows no living session, or one that has to be signed in anew. A token
-    /// that was replaced long ago ends its session, since two hold copies of it. [`codes::LIMITED`] if the same tokens
-    /// are asked for more than 300 times a minute.
+    /// that was replaced long ago ends its session, or all of the account, since two hold copies of it.
+    /// [`codes::LIMITED`] if the same refresh token is asked for more than 300 times a minute.
     pub async fn refresh(&self, token: &str) -> Result<SignedIn, AuthError> {
         for _ in 1..TRIES {
             match self.try_refresh(token).await {
@@ -44,10 +45,11 @@ impl RequestContext {
 
     async fn try_refresh(&self, token: &str) -> Result<SignedIn, AuthError> {
         let (kept, renewal) = match self.engine.tokens.inspect_refresh(self, token).await? {
+            RefreshState::Lasting(kept) => (kept, Renewal::Use),
             RefreshState::Newest(kept) => (kept, Renewal::Next),
             RefreshState::Replaced(kept) => (kept, Renewal::Same),
-            RefreshState::Reused(kept) => {
-                self.end_reused(&kept).await?;
+            RefreshState::Reused(kept, ends) => {
+                self.end_reused(&kept, ends).await?;
                 return Err(AuthError::new(&codes::UNAUTHENTICATED).because("a refresh token was used again"));
             }
             RefreshState::Dead => {
@@ -61,7 +63,7 @@ impl RequestContext {
         let principal = &kept.session.principal;
         batch.ensure(&self.engine.spine.principals, At::id(principal.id), issuable(principal)).or(&codes::CONFLICT);
         let renewed = self.engine.sessions.renew(self, &kept, renewal, &mut batch);
-        if renewal == Renewal::Same {
+        if renewal != Renewal::Next {
             self.count_again(kept.session.id, &mut batch);
         }
         let event =
@@ -103,11 +105,14 @@ impl RequestContext {
         }
     }
 
-    async fn end_reused(&self, kept: &Kept) -> Result<(), AuthError> {
+    async fn end_reused(&self, kept: &Kept, ends: ReuseEnds) -> Result<(), AuthError> {
         let (principal, session) = (kept.session.principal.id, kept.session.id);
         let mut batch = Batch::new(self);
-        self.engine.sessions.end(self, principal, Ending::One(session), &mut batch);
-        match self.commit(RefreshTokenReused { principal, session }, batch).await {
+        match ends {
+            ReuseEnds::Session => self.engine.sessions.end(self, principal, Ending::One(session), &mut batch),
+            ReuseEnds::Account => batch.raise_epoch(self, &kept.session.principal, EndSessions::All),
+        }
+        match self.commit(RefreshTokenReused { principal, session, ends }, batch).await {
             Err(error) if *error.code() == codes::NOT_FOUND => Ok(()),
             ended => ended.map(drop),
         }
@@ -115,9 +120,21 @@ impl RequestContext {
 
     /// Ends the session that a refresh token shows; that it shows none is no error.
     pub(crate) async fn end_refreshed(&self, token: &str) -> Result<(), AuthError> {
+        for _ in 1..TRIES {
+            match self.try_end_refreshed(token).await {
+                Err(error) if *error.code() == codes::CONFLICT => {}
+                done => return done,
+            }
+        }
+        self.try_end_refreshed(token).await
+    }
+
+    async fn try_end_refreshed(&self, token: &str) -> Result<(), AuthError> {
         match self.engine.tokens.inspect_refresh(self, token).await? {
-            RefreshState::Newest(kept) | RefreshState::Replaced(kept) => end_own(self, &kept.session).await,
-            RefreshState::Reused(kept) => self.end_reused(&kept).await,
+            RefreshState::Lasting(kept) | RefreshState::Newest(kept) | RefreshState::Replaced(kept) => {
+                end_own(self, &kept.session).await
+            }
+            RefreshState::Reused(kept, ends) => self.end_reused(&kept, ends).await,
             RefreshState::Dead => {
                 self.turned_away("core.refresh_token");
                 Ok(())

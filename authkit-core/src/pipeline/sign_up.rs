@@ -5,13 +5,14 @@ use serde_json::Value as JsonValue;
 use super::hex;
 use crate::{
     batch::Batch,
+    charge::Counter,
     context::RequestContext,
     error::{AuthError, Class, codes},
     event::{SignUpRefused, SignedUp},
     evidence::MethodId,
     flow::Purpose,
     principal::{Identifier, Principal},
-    stage::{Counter, StepKind},
+    stage::StepKind,
 };
 
 /// Somebody who signs up.

@@ -19,6 +19,19 @@ use crate::{
 ///
 /// The default is 19 456 KiB of memory, two passes and one lane, the first choice of the OWASP password storage cheat
 /// sheet. The default is also the minimum.
+///
+/// # Examples
+///
+/// More memory than the least:
+///
+/// ```
+/// use authkit_password::{Argon2Params, HashPool, PoolConfig, Scheme};
+///
+/// let scheme = Scheme::from(Argon2Params::new(64 * 1024, 3, 1)?);
+/// let config = PoolConfig::default().scheme(scheme);
+/// assert!(Argon2Params::new(1024, 1, 1).is_err());
+/// # Ok::<(), authkit_password::ParamsError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Argon2Params(Params);
 

@@ -1,4 +1,4 @@
-use authkit_core::{Access, AuthError, Call};
+use authkit_core::{Access, AuthError, Call, Client, RequestContext};
 use authkit_store_memory::MemoryStore;
 use serde_json::{Value as JsonValue, json};
 
@@ -9,9 +9,13 @@ async fn world() -> World {
 }
 
 async fn asked(world: &World, input: JsonValue) -> Result<JsonValue, AuthError> {
+    asked_by(world, world.cx(), input).await
+}
+
+async fn asked_by(world: &World, cx: RequestContext, input: JsonValue) -> Result<JsonValue, AuthError> {
     let operation = world.auth.operations().iter().find(|o| o.path == "/auth/password/strength").unwrap();
     assert_eq!(operation.access, Access::Public);
-    let reply = operation.call(Call { cx: world.cx(), session: None, input, path: Vec::new() }).await?;
+    let reply = operation.call(Call { cx, session: None, input, path: Vec::new() }).await?;
     assert_eq!((reply.status, reply.fresh_for), (200, None));
     Ok(reply.body.unwrap())
 }
@@ -60,7 +64,37 @@ async fn answer_does_not_repeat_the_password_and_is_not_kept() {
         let body = asked(&world, json!({ "password": password, "context": ["ada@example.com"] })).await.unwrap();
         assert!(!body.to_string().contains(password), "{body}");
     }
-    assert_eq!(world.store.calls(), before, "nothing is stored, and nothing is read");
+    assert_eq!(world.store.calls(), before + 3, "each is counted, and nothing else is stored or read");
+}
+
+#[tokio::test]
+async fn sixty_questions_of_one_client_are_answered_in_a_minute() {
+    let world = std::sync::Arc::new(world().await);
+    let mut questions = tokio::task::JoinSet::new();
+    for number in 0..300 {
+        let (world, network) = (world.clone(), ["2001:db8:1:2", "2001:db8:1:3"][number % 2]);
+        questions.spawn(async move {
+            let address: std::net::IpAddr = format!("{network}::{number}").parse().unwrap();
+            let cx = world.auth.request(Client::default().ip(address));
+            // What is asked makes no difference, nor whether it can be answered.
+            let input = [json!({ "password": PASSWORD }), json!({ "password": "a", "context": vec!["b"; 9] })];
+            asked_by(&world, cx, input[number / 2 % 2].clone()).await.map_err(|error| (error.wait(), error.code()))
+        });
+    }
+    let answers = questions.join_all().await;
+    let limited: Vec<_> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
+    let limited: Vec<_> = limited.into_iter().filter(|(_, code)| code.code == "core.limited").collect();
+    assert_eq!(limited.len(), 300 - 2 * 60);
+    assert!(limited.iter().all(|(wait, _)| wait.is_some()), "each is told when to come back");
+}
+
+#[tokio::test]
+async fn how_many_questions_are_answered_can_be_set() {
+    let world = World::over(MemoryStore::new(), cheap().strength_meter().strength_per_client(2)).await;
+    for _ in 0..2 {
+        asked(&world, json!({ "password": PASSWORD })).await.unwrap();
+    }
+    assert_eq!(code(asked(&world, json!({ "password": PASSWORD })).await), "core.limited");
 }
 
 #[tokio::test]

@@ -32,4 +32,9 @@ fn a_section_of_the_configuration_lies_over_the_code_and_unknown_keys_are_refuse
     assert!(builder().store(MemoryStore::new()).plugin(Throttle::default()).config(sound).build().is_ok());
     let said = problems(Throttle::default(), section(json!({ "hard_stopp": 3 })));
     assert!(said.contains("unknown key throttle.lockout.hard_stopp"), "{said}");
+    let said = problems(Throttle::default(), section(json!("off")));
+    assert!(said.contains("throttle: throttle.lockout: unknown variant `off`"), "{said}");
+    assert!(said.contains("`dangerously_off`, `exponential`, `fixed_15`, `fixed_30`"), "{said}");
+    let said = problems(Throttle::default(), section(json!(false)));
+    assert!(said.contains("throttle.lockout: invalid type: boolean `false`, expected the name of a preset"), "{said}");
 }

@@ -19,7 +19,7 @@ use authkit_store_memory::MemoryStore;
 use authkit_testkit::{Faulty, NoSessions, SeededRng, TestClock};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value as JsonValue, json};
 
 pub(crate) const METHOD: MethodId = MethodId::from_static("word");
 pub(crate) const RIGHT: &str = "right";
@@ -56,9 +56,14 @@ pub(crate) fn builder() -> Builder {
 
 impl World {
     pub(crate) async fn new(throttle: Throttle) -> Self {
+        Self::configured(throttle, json!({})).await
+    }
+
+    /// With this section over what is set in code.
+    pub(crate) async fn configured(throttle: Throttle, section: JsonValue) -> Self {
         let (store, clock) = (Faulty::new(MemoryStore::new()), TestClock::default());
         let builder = builder().store(store.clone()).clock(clock.clone()).rng(SeededRng::new(1)).plugin(throttle);
-        let auth = builder.build().unwrap();
+        let auth = builder.config(json!({ "throttle": section })).build().unwrap();
         auth.migrate().await.unwrap();
         Self { auth, store, clock }
     }

@@ -142,6 +142,26 @@ async fn without_lockout_nothing_is_ever_locked() {
 }
 
 #[tokio::test]
+async fn a_preset_is_chosen_by_a_word_in_the_settings() {
+    for (word, locked) in
+        [("exponential", Some(5)), ("fixed_15", Some(15)), ("fixed_30", Some(30)), ("dangerously_off", None)]
+    {
+        // Whatever code says, the settings go over it.
+        for code in [Lockout::default(), Lockout::fixed_15(), Lockout::dangerously_off()] {
+            let world = World::configured(Throttle::default().lockout(code), json!({ "lockout": word })).await;
+            let ada = world.add("ada").await;
+            let mut browser = Browser::new(1);
+            for _ in 0..5 {
+                world.tries(&mut browser, "ada", WRONG).await.unwrap_err();
+            }
+            let history = world.admin().history(&world.cx(&browser), ada).await.unwrap();
+            let locks: Vec<_> = history.iter().map(|lock| lock.until.since(lock.locked_at)).collect();
+            assert_eq!(locks, locked.map(|minutes| minutes * MINUTE).into_iter().collect::<Vec<_>>(), "{word}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_forged_mark_counts_as_none_and_costs_no_read() {
     let world = World::new(Throttle::default()).await;
     world.add("ada").await;

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use authkit_core::seconds;
+use authkit_core::{ReuseEnds, seconds};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,10 @@ pub struct JwtConfig {
     #[serde(with = "seconds")]
     #[schemars(with = "u64")]
     pub refresh_idle: Duration,
+    /// Whether refresh tokens follow each other; they do unless set. Where they do not, nobody notices a stolen one.
+    pub rotation: bool,
+    /// What ends when a refresh token comes back that was replaced long ago; its session unless set.
+    pub reuse_ends: ReuseEnds,
     /// By how much the clocks of nodes may differ, at most 5 minutes; one minute unless set.
     #[serde(with = "seconds")]
     #[schemars(with = "u64")]
@@ -48,6 +52,8 @@ impl Default for JwtConfig {
             sessions: SessionConfig::default(),
             access: Duration::from_secs(15 * 60),
             refresh_idle: 7 * DAY,
+            rotation: true,
+            reuse_ends: ReuseEnds::Session,
             skew: Duration::from_secs(60),
             algorithm: Algorithm::EdDsa,
             issuer: None,

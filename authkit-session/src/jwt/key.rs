@@ -26,21 +26,13 @@ text_enum! {
         EdDsa = "EdDSA",
         /// ECDSA on P-256 with SHA-256.
         Es256 = "ES256",
-        /// RSA PKCS#1 v1.5 of 2048 bits with SHA-256, for verifiers that know nothing else.
+        /// RSA PKCS#1 v1.5 of 3072 bits with SHA-256, for verifiers that know nothing else.
         Rs256 = "RS256",
     }
 }
 
 impl Algorithm {
     const ALL: [Self; 3] = [Self::EdDsa, Self::Es256, Self::Rs256];
-
-    /// Length of a signature in base64url.
-    const fn signature_length(self) -> usize {
-        match self {
-            Self::EdDsa | Self::Es256 => 86,
-            Self::Rs256 => 342,
-        }
-    }
 
     /// The header of a token up to the key id. There is one spelling of a header, so nothing else can stand in it.
     fn header_start(self) -> String {
@@ -75,7 +67,7 @@ impl SigningKey {
         Self::of(match algorithm {
             Algorithm::EdDsa => Private::EdDsa(Ed25519KeyPair::from_seed_unchecked(seed).map_err(bad)?),
             Algorithm::Es256 => Private::Es256(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(bad)?),
-            Algorithm::Rs256 => Private::Rs256(RsaKeyPair::generate(KeySize::Rsa2048).map_err(bad)?),
+            Algorithm::Rs256 => Private::Rs256(RsaKeyPair::generate(KeySize::Rsa3072).map_err(bad)?),
         })
     }
 
@@ -114,6 +106,11 @@ impl SigningKey {
     /// RFC 7638 thumbprint of the public key.
     pub(crate) fn kid(&self) -> &str {
         &self.jwk.kid
+    }
+
+    /// Whether those of its algorithm are made longer now.
+    pub(crate) const fn is_short(&self) -> bool {
+        matches!(self.public.algorithm, Algorithm::Rs256) && self.public.signature_length < RSA_LENGTH
     }
 
     pub(crate) const fn jwk(&self) -> &Jwk {
@@ -197,31 +194,39 @@ impl Private {
 struct PublicKey {
     algorithm: Algorithm,
     parsed: ParsedPublicKey,
+    /// In bytes.
+    signature_length: usize,
 }
+
+/// Length of a signature by an elliptic curve of 256 bits, in bytes.
+const CURVE_LENGTH: usize = 64;
+/// Length of a signature by an RSA key that is made now, in bytes.
+const RSA_LENGTH: usize = 3072 / 8;
 
 impl PublicKey {
     fn of(material: &PublicKeyMaterial) -> Result<Self, BadKey> {
         let bytes = |text: &str| from_base64url(text).ok_or(BadKey);
-        let (algorithm, parsed) = match material {
+        let (algorithm, signature_length, parsed) = match material {
             PublicKeyMaterial::Okp { crv, x } if crv == "Ed25519" => {
-                (Algorithm::EdDsa, ParsedPublicKey::new(&ED25519, bytes(x)?))
+                (Algorithm::EdDsa, CURVE_LENGTH, ParsedPublicKey::new(&ED25519, bytes(x)?))
             }
             PublicKeyMaterial::Ec { crv, x, y } if crv == "P-256" => {
                 let point = [&[4], bytes(x)?.as_slice(), bytes(y)?.as_slice()].concat();
-                (Algorithm::Es256, ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point))
+                (Algorithm::Es256, CURVE_LENGTH, ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point))
             }
             PublicKeyMaterial::Rsa { e, n } => {
                 let components = RsaPublicKeyComponents { n: bytes(n)?, e: bytes(e)? };
-                (Algorithm::Rs256, components.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256))
+                let parsed = components.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256);
+                (Algorithm::Rs256, components.n.len(), parsed)
             }
             PublicKeyMaterial::Okp { .. } | PublicKeyMaterial::Ec { .. } => return Err(BadKey),
         };
-        Ok(Self { algorithm, parsed: parsed.map_err(|_error| BadKey)? })
+        Ok(Self { algorithm, parsed: parsed.map_err(|_error| BadKey)?, signature_length })
     }
 
     /// Whether the signature, in base64url, is that of the message.
     fn verifies(&self, message: &[u8], signature: &str) -> bool {
-        signature.len() == self.algorithm.signature_length()
+        signature.len() == (self.signature_length * 8).div_ceil(6)
             && from_base64url(signature).is_some_and(|bytes| self.parsed.verify_sig(message, &bytes).is_ok())
     }
 }

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use authkit_core::{Manifest, Plugin, Problem, Registrar, RequestContext, StoredSession, TokenStrategy};
+use authkit_core::{Manifest, Plugin, Problem, Registrar, RequestContext, ReuseEnds, StoredSession, TokenStrategy};
 use serde_json::{Map, Value as JsonValue};
 
 use super::{
@@ -34,6 +34,21 @@ impl Sessions {
 }
 
 /// Keeps sessions in the store; shows them as signed tokens to clients that keep tokens themselves.
+///
+/// # Examples
+///
+/// Access tokens of five minutes, for an audience, with a claim of the application's own:
+///
+/// ```
+/// use std::time::Duration;
+/// use authkit_session::Sessions;
+/// use serde_json::{Map, json};
+///
+/// let sessions = Sessions::jwt()
+///     .access(Duration::from_secs(5 * 60))
+///     .audience("https://api.example.com")
+///     .claims(|_, session| Map::from_iter([("kind".to_owned(), json!(session.principal.kind))]));
+/// ```
 #[derive(Clone, Debug)]
 pub struct JwtSessions {
     config: JwtConfig,
@@ -73,6 +88,25 @@ impl JwtSessions {
     #[must_use]
     pub const fn refresh_idle(mut self, span: Duration) -> Self {
         self.config.refresh_idle = span;
+        self
+    }
+
+    /// Lets a client keep one refresh token for as long as its session lives, for clients that cannot store another.
+    ///
+    /// # Security
+    ///
+    /// Nobody notices a stolen refresh token any more: the thief goes on, unseen, until the session ends. RFC 9700 §2.2.2
+    /// permits this only for clients that prove with each refresh who they are.
+    #[must_use]
+    pub const fn dangerously_without_rotation(mut self) -> Self {
+        self.config.rotation = false;
+        self
+    }
+
+    /// What ends when a refresh token comes back that was replaced long ago; its session unless set.
+    #[must_use]
+    pub const fn reuse_ends(mut self, ends: ReuseEnds) -> Self {
+        self.config.reuse_ends = ends;
         self
     }
 
@@ -157,7 +191,7 @@ impl Plugin for JwtSessions {
             opaque: OpaqueTokens::new(registrar.keys(), sessions.clone()),
             sessions: sessions.clone(),
             keys: keys.clone(),
-            refresh: RefreshTokens::new(registrar.keys()),
+            refresh: RefreshTokens::new(registrar.keys(), &config),
             claims,
         });
         registrar.provide(Arc::new(Introspection::new(tokens.clone(), sessions.clone())));

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use authkit_core::{
-    Id, Kept, KeyRing, MacKey, RefreshState, SecretText, SessionId, Timestamp, base64url, from_base64url,
+    Id, Kept, KeyRing, MacKey, RefreshState, ReuseEnds, SecretText, SessionId, Timestamp, base64url, from_base64url,
 };
 use zeroize::Zeroizing;
+
+use super::config::JwtConfig;
 
 /// Makes and judges refresh tokens: `akr_` and base64url of session id, number, proof and tag.
 ///
@@ -15,6 +17,9 @@ use zeroize::Zeroizing;
 pub(crate) struct RefreshTokens {
     proof: MacKey,
     tag: MacKey,
+    /// Whether tokens follow each other.
+    rotation: bool,
+    reuse_ends: ReuseEnds,
 }
 
 /// What a refresh token that was made here says.
@@ -36,8 +41,9 @@ const LENGTH: usize = PREFIX.len() + ((ID + NUMBER + PROOF + TAG) * 8).div_ceil(
 const GRACE: Duration = Duration::from_secs(10);
 
 impl RefreshTokens {
-    pub(crate) fn new(keys: &KeyRing) -> Self {
-        Self { proof: keys.mac("refresh"), tag: keys.mac("refresh tag") }
+    pub(crate) fn new(keys: &KeyRing, config: &JwtConfig) -> Self {
+        let (proof, tag) = (keys.mac("refresh"), keys.mac("refresh tag"));
+        Self { proof, tag, rotation: config.rotation, reuse_ends: config.reuse_ends }
     }
 
     /// The token of this number.
@@ -79,15 +85,17 @@ impl RefreshTokens {
             return RefreshState::Dead;
         }
         let behind = kept.refreshes.saturating_sub(claim.number);
-        let fresh = kept.refreshes > 0 && now.since(kept.session.last_seen_at) < GRACE;
+        // Where tokens do not follow each other, the last use does not tell when the newest one was made.
+        let fresh = self.rotation && kept.refreshes > 0 && now.since(kept.session.last_seen_at) < GRACE;
         // A fresh token is never followed, so two steps behind one means exactly that the successor was first used less
         // than `GRACE` ago, and three steps behind means that it was used before that, however fast the client asks.
         match behind {
             ..=-1 => RefreshState::Dead,
+            0 if !self.rotation => RefreshState::Lasting(kept),
             0 if !fresh => RefreshState::Newest(kept),
             0 | 1 => RefreshState::Replaced(kept),
             2 if fresh => RefreshState::Replaced(kept),
-            _ => RefreshState::Reused(kept),
+            _ => RefreshState::Reused(kept, self.reuse_ends),
         }
     }
 }

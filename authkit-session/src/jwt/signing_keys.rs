@@ -1,6 +1,13 @@
 //! The signing keys of an installation: one row each, held in memory by every node.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -19,6 +26,20 @@ use super::{
 ///
 /// Every node reads them once in half a minute and knows them for at most a minute. Keys are of the installation, not
 /// of a tenant.
+///
+/// # Examples
+///
+/// Somebody may have copied the keys:
+///
+/// ```
+/// use authkit_core::{AuthError, AuthManager, Client, codes};
+/// use authkit_session::SigningKeys;
+///
+/// async fn replace(auth: &AuthManager) -> Result<(), AuthError> {
+///     let keys = auth.capability::<SigningKeys>().ok_or(AuthError::new(&codes::NOT_FOUND))?;
+///     keys.replace(&auth.request(Client::default())).await
+/// }
+/// ```
 pub struct SigningKeys {
     rows: Collection<SigningKeyRow>,
     algorithm: Algorithm,
@@ -26,8 +47,10 @@ pub struct SigningKeys {
     /// How long after its last signature a key's tokens may be shown.
     outlived_by: Duration,
     held: ArcSwap<KeySet>,
-    /// Whoever reads the rows has it; the others wait and take what was read.
+    /// Whoever reads the rows has it; the others wait and take what was read, or fail with it.
     reading: Mutex<()>,
+    /// How often the rows could not be read.
+    failures: AtomicU64,
 }
 
 /// The keys as they were read.
@@ -85,6 +108,7 @@ impl SigningKeys {
             outlived_by: profile.access.saturating_add(profile.skew.saturating_mul(2)),
             held: ArcSwap::default(),
             reading: Mutex::new(()),
+            failures: AtomicU64::new(0),
         }
     }
 
@@ -187,11 +211,20 @@ impl SigningKeys {
         }
     }
 
-    /// What is read now, or what another request has read since `seen`.
+    /// What is read now, or what another request has read since `seen`. Of those who wait for one that fails none reads:
+    /// a store that hangs would let each of them wait for as long again as those before it.
     async fn read_after(&self, cx: &RequestContext, seen: &Arc<KeySet>) -> Result<Arc<KeySet>, AuthError> {
+        let failures = self.failures.load(Ordering::Relaxed);
         let _turn = self.reading.lock().await;
         let held = self.held.load_full();
-        if Arc::ptr_eq(&held, seen) { self.read(cx).await } else { Ok(held) }
+        if !Arc::ptr_eq(&held, seen) {
+            return Ok(held);
+        }
+        if self.failures.load(Ordering::Relaxed) != failures {
+            let failed = AuthError::new(&codes::UNAVAILABLE).because("another request could not read the signing keys");
+            return Err(failed.retry_after(Duration::from_secs(1)));
+        }
+        self.read(cx).await
     }
 
     async fn read_again(&self, cx: &RequestContext) -> Result<Arc<KeySet>, AuthError> {
@@ -201,7 +234,10 @@ impl SigningKeys {
 
     async fn read(&self, cx: &RequestContext) -> Result<Arc<KeySet>, AuthError> {
         let before = self.held.load_full();
-        let page = self.rows.query(cx, Scan::of(SigningKeyRow::by_serial, ()).descending().limit(MOST)).await?;
+        let rows = self.rows.query(cx, Scan::of(SigningKeyRow::by_serial, ()).descending().limit(MOST)).await;
+        let page = rows.inspect_err(|_| {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        })?;
         let mut set = KeySet { read_at: Some(cx.now()), keys: Vec::new(), newest: 0 };
         for row in page.items {
             set.newest = set.newest.max(row.serial);
@@ -271,13 +307,13 @@ impl SigningKeys {
         cx.commit(event, batch).await.map(drop)
     }
 
-    /// Whether the newest key has signed for long enough, or signs with what is not wanted any more.
+    /// Whether the newest key has signed for long enough, is too short, or signs with what is not wanted any more.
     fn is_due(&self, set: &KeySet, now: Timestamp) -> bool {
         let Some(newest) = set.keys.first().filter(|held| held.signs_from <= now) else {
             return false;
         };
         let old = !self.rotate_every.is_zero() && now.since(newest.created_at) >= self.rotate_every;
-        old || newest.key.algorithm() != self.algorithm
+        old || newest.key.is_short() || newest.key.algorithm() != self.algorithm
     }
 }
 

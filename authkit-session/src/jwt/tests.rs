@@ -2,6 +2,7 @@
 
 mod attacks;
 mod edges;
+mod short_keys;
 #[path = "../../tests/it/world.rs"]
 mod world;
 

@@ -1,10 +1,11 @@
 //! What happens to sessions in these tests.
 
 use authkit_core::{
-    AuthError, AuthManager, Batch, Client, EndSessions, PrincipalId, RequestContext, SecretText, Session, SignedIn,
-    Status, Tokens, codes,
+    AuthError, AuthManager, Batch, Call, Client, EndSessions, PrincipalId, RequestContext, SecretText, Session,
+    SignedIn, Status, Tokens, codes,
 };
 use authkit_session::{Introspection, JwtSessions, Sessions};
+use serde_json::{Value as JsonValue, json};
 
 use crate::world::{Arranged, World, add_principal, bearer, sign_in};
 
@@ -83,4 +84,15 @@ pub(crate) async fn end_others(auth: &AuthManager, session: &Session) -> Result<
 /// A client whose tokens a browser keeps.
 pub(crate) fn browser(auth: &AuthManager) -> RequestContext {
     auth.request(Client::default())
+}
+
+/// What an account's owner reads about it after another sign-in, newest first: only records of this kind.
+pub(crate) async fn records(auth: &AuthManager, owner: PrincipalId, kind: &str) -> Vec<JsonValue> {
+    let cx = bearer(auth);
+    let session = Some(sign_in(&cx, owner).await.session);
+    let operation = auth.operations().iter().find(|operation| operation.path == "/account/audit-events").unwrap();
+    let input = json!({ "limit": "100" });
+    let reply = operation.call(Call { cx, session, input, path: Vec::new() }).await.unwrap();
+    let events = reply.body.unwrap()["events"].as_array().unwrap().clone();
+    events.into_iter().filter(|event| event["kind"] == kind).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use authkit_core::{AuthManager, Client, SecretText, TenantId, base64url, codes};
+use authkit_core::{AuthError, AuthManager, Client, SecretText, TenantId, base64url, codes};
 use authkit_session::SigningKeys;
 use authkit_testkit::{Counted, Fault};
 
@@ -210,6 +210,73 @@ async fn keys_that_cannot_be_read_again_go_on_for_a_minute() {
     let error = bearer(&auth).authenticate(first.tokens.access.expose()).await.unwrap_err();
     assert_eq!(*error.code(), codes::UNAVAILABLE);
     assert!(shown(&auth, &first.tokens.access).await.is_some());
+}
+
+/// Shows a token so often at once; what each was told.
+async fn shown_at_once(auth: &AuthManager, token: &SecretText, times: usize) -> Vec<Result<bool, AuthError>> {
+    let ask = |_| {
+        let (auth, token) = (auth.clone(), SecretText::new(token.expose().to_owned()));
+        tokio::spawn(async move { bearer(&auth).authenticate(token.expose()).await.map(|shown| shown.is_some()) })
+    };
+    let tasks: Vec<_> = (0..times).map(ask).collect();
+    let mut told = Vec::new();
+    for task in tasks {
+        told.push(task.await.unwrap());
+    }
+    told
+}
+
+#[tokio::test]
+async fn all_who_wait_for_keys_take_what_one_store_call_reads() {
+    let (world, auth, first) = installation().await;
+    world.clock.advance(MINUTE);
+    let before = world.store.calls();
+    world.store.inject(Counted::Calls, 1, Fault::Delayed(10));
+    let told = shown_at_once(&auth, &first.tokens.access, 50).await;
+    assert!(told.into_iter().all(|shown| shown.unwrap()));
+    assert_eq!(world.store.calls() - before, 1);
+}
+
+/// Each would wait as long as the store takes to fail, one after the other.
+#[tokio::test]
+async fn all_who_wait_for_keys_fail_with_the_one_store_call_that_fails() {
+    let (world, auth, first) = installation().await;
+    world.clock.advance(MINUTE);
+    let before = world.store.calls();
+    world.store.inject(Counted::Calls, 1, Fault::Delayed(10));
+    world.store.inner().inject(Counted::Calls, 1, Fault::Fails);
+    let told = shown_at_once(&auth, &first.tokens.access, 50).await;
+    assert_eq!(told.len(), 50);
+    for told in told {
+        let error = told.unwrap_err();
+        assert_eq!(*error.code(), codes::UNAVAILABLE);
+        assert_eq!(error.wait(), Some(Duration::from_secs(1)));
+    }
+    assert_eq!(world.store.calls() - before, 1);
+    assert!(shown(&auth, &first.tokens.access).await.is_some(), "the next one reads");
+    assert_eq!(world.store.calls() - before, 2);
+}
+
+#[tokio::test]
+async fn those_who_wait_go_on_where_the_one_who_reads_hangs_up() {
+    let (world, auth, first) = installation().await;
+    world.clock.advance(MINUTE);
+    world.store.inject(Counted::Calls, 1, Fault::Delayed(usize::MAX));
+    let reader = tokio::spawn({
+        let (auth, token) = (auth.clone(), first.tokens.access.expose().to_owned());
+        async move { bearer(&auth).authenticate(&token).await.is_ok() }
+    });
+    tokio::task::yield_now().await;
+    let waiting = tokio::spawn({
+        let (auth, token) = (auth.clone(), SecretText::new(first.tokens.access.expose().to_owned()));
+        async move { shown_at_once(&auth, &token, 20).await }
+    });
+    for _ in 0..5 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!waiting.is_finished());
+    reader.abort();
+    assert!(waiting.await.unwrap().into_iter().all(|shown| shown.unwrap()));
 }
 
 #[tokio::test]

@@ -130,6 +130,7 @@ fn problems(plugin: impl authkit_core::Plugin, section: JsonValue) -> Vec<String
 fn settings_of_a_configuration_tree_are_laid_over_those_in_code() {
     let good = json!({
         "idle": 3600, "absolute": 2_592_000, "remember": 604_800, "access": 300, "refresh_idle": 86_400, "skew": 30,
+        "rotation": false, "reuse_ends": "account",
         "algorithm": "ES256", "issuer": "https://id.example", "audience": "api", "client_id": "app",
         "rotate_keys_every": 0,
     });
@@ -143,6 +144,8 @@ fn settings_that_are_unknown_or_unreadable_are_told_by_name() {
     assert!(said(json!({ "access": "300" })).contains("session.access"));
     assert!(said(json!({ "algorithm": "HS256" })).contains("session.algorithm"));
     assert!(said(json!({ "algorithm": "none" })).contains("session.algorithm"));
+    assert!(said(json!({ "reuse_ends": "nothing" })).contains("session.reuse_ends"));
+    assert!(said(json!({ "rotation": "off" })).contains("session.rotation"));
     assert!(said(json!({ "access": 1 })).contains("access has to be 60 seconds"));
     assert!(said(json!({ "skew": 600 })).contains("skew has to be at most 5 minutes"));
     assert!(said(json!({ "remember": 60 })).contains("remember has to be"));

@@ -17,14 +17,19 @@ pub(crate) const ISSUER: &str = "http://localhost:3000";
 
 /// What all nodes of an installation share.
 pub(crate) struct World {
-    pub(crate) store: Faulty<MemoryStore>,
+    /// A call may be late by the outer one, and fail after that by the inner one.
+    pub(crate) store: Faulty<Faulty<MemoryStore>>,
     pub(crate) clock: TestClock,
     nodes: AtomicU64,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self { store: Faulty::new(MemoryStore::new()), clock: TestClock::default(), nodes: AtomicU64::new(1) }
+        Self {
+            store: Faulty::new(Faulty::new(MemoryStore::new())),
+            clock: TestClock::default(),
+            nodes: AtomicU64::new(1),
+        }
     }
 
     /// One more node, under the first key.

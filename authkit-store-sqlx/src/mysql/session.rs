@@ -11,9 +11,9 @@ use sqlx::{
 use crate::{
     config::SqlxConfig,
     connections::Connections,
-    driver::Access,
+    driver::{Access, Driver as _, Failure},
     error::Fault,
-    mysql::{Flavour, MySql, Whose, error::failure},
+    mysql::{Flavour, MySql, Whose, demands::Demands, error::failure},
     tables::Tables,
 };
 
@@ -53,18 +53,18 @@ pub(super) fn tables(
 
 /// Takes a pool as the application has set it up.
 pub(crate) async fn adopt(pool: MySqlPool) -> Result<Box<dyn Store>, StoreError> {
+    let (most, patience) = (pool.options().get_max_connections(), pool.options().get_acquire_timeout());
     let mut connection = pool.acquire().await.map_err(told)?;
     let server = server(&mut connection).await?;
-    check_session(&server)?;
+    let driver = server.flavour.driver(Whose::Theirs(Demands::of(server.flavour, server.version)), patience);
+    driver.inspect(&mut connection, Access::Write).await.map_err(Failure::told)?;
     drop(connection);
 
-    let (most, patience) = (pool.options().get_max_connections(), pool.options().get_acquire_timeout());
     // Some connections are left for those who read while commits wait for a row.
     let most = usize::try_from(most).unwrap_or(1);
     let writing = most.div_ceil(2);
     let readers = Connections::of_pool(pool.clone(), Access::Read, most, patience);
     let writers = Connections::of_pool(pool, Access::Write, writing, patience);
-    let driver = server.flavour.driver(Whose::Theirs, patience);
     Ok(Box::new(Tables::new(driver, Arc::new(readers), Arc::new(writers), server.acknowledged)))
 }
 
@@ -82,6 +82,7 @@ pub(super) async fn prepare(
     let text = format!(
         "SET NAMES utf8mb4, autocommit = 1, sql_mode = '{SQL_MODE}', time_zone = '+00:00', lc_messages = 'en_US', \
          completion_type = 'NO_CHAIN', foreign_key_checks = 1, unique_checks = 1, sql_safe_updates = 0, \
+         sql_select_limit = 18446744073709551615, \
          innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}; \
          SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, {mode}"
     );
@@ -93,51 +94,35 @@ pub(super) fn seconds(lock_timeout: Duration) -> u64 {
     lock_timeout.as_secs().clamp(1, 31_536_000)
 }
 
-/// What the store has to know of a server and a session.
+/// What the store has to know of a server.
 struct Server {
     flavour: Flavour,
     acknowledged: Acknowledgement,
-    sql_mode: String,
-    foreign_keys: bool,
+    version: [u32; 3],
 }
 
 async fn server(connection: &mut MySqlConnection) -> Result<Server, StoreError> {
-    let text = "SELECT VERSION(), @@innodb_flush_log_at_trx_commit, @@sql_mode, @@foreign_key_checks";
+    let text = "SELECT VERSION(), @@innodb_flush_log_at_trx_commit";
     let row = sqlx::raw_sql(text).fetch_one(connection).await.map_err(told)?;
     let version: String = row.try_get_unchecked(0).map_err(told)?;
     let (flavour, oldest, problem) = match version.contains("MariaDB") {
         true => (Flavour::MariaDb, [10, 11, 0], "the server is older than MariaDB 10.11"),
         false => (Flavour::MySql, [8, 0, 17], "the server is older than MySQL 8.0.17"),
     };
-    if numbers(&version) < oldest {
+    let version = numbers(&version);
+    if version < oldest {
         return Err(unavailable(problem));
     }
     // 1, and MariaDB's 3: a commit is on the disk before it is acknowledged. No session can ask for it.
     let flush: i64 = row.try_get_unchecked(1).map_err(told)?;
     let acknowledged = if matches!(flush, 1 | 3) { Acknowledgement::Kept } else { Acknowledgement::MayBeLost };
-    let foreign_keys = row.try_get_unchecked::<i64, _>(3).map_err(told)? == 1;
-    Ok(Server { flavour, acknowledged, sql_mode: row.try_get_unchecked(2).map_err(told)?, foreign_keys })
+    Ok(Server { flavour, acknowledged, version })
 }
 
 /// Major, minor and patch number of a version.
 fn numbers(version: &str) -> [u32; 3] {
     let mut parts = version.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
     [(); 3].map(|()| parts.next().unwrap_or(0))
-}
-
-/// Refuses sessions of an application in which values or references could be lost.
-fn check_session(server: &Server) -> Result<(), StoreError> {
-    let modes = || server.sql_mode.split(',');
-    if !server.foreign_keys {
-        return Err(StoreError::Unavailable(Fault::NoForeignKeys.into()));
-    }
-    if !modes().any(|mode| matches!(mode, "STRICT_ALL_TABLES" | "STRICT_TRANS_TABLES")) {
-        return Err(unavailable("the pool's connections cut off what does not fit; add STRICT_ALL_TABLES to sql_mode"));
-    }
-    if modes().any(|mode| matches!(mode, "EMPTY_STRING_IS_NULL" | "NO_BACKSLASH_ESCAPES")) {
-        return Err(unavailable("the pool's connections read texts in another way; set sql_mode to its default"));
-    }
-    Ok(())
 }
 
 fn unavailable(problem: &'static str) -> StoreError {

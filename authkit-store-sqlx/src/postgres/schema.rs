@@ -68,8 +68,8 @@ async fn select(connection: &mut PgConnection, text: &'static str, argument: &st
 }
 
 const COLUMNS: &str = "\
-    SELECT a.attname::text, format_type(a.atttypid, a.atttypmod) || CASE WHEN a.attcollation = t.typcollation THEN '' \
-    ELSE ' COLLATE ' || quote_ident(l.collname) END, NOT a.attnotnull, CASE WHEN a.attgenerated <> '' OR \
+    SELECT a.attname::text, translate(format_type(a.atttypid, a.atttypmod), '\"', '') || \
+    CASE WHEN a.attcollation = t.typcollation THEN '' ELSE ' COLLATE ' || quote_ident(l.collname) END, NOT a.attnotnull, CASE WHEN a.attgenerated <> '' OR \
     a.attidentity <> '' THEN 'generated' ELSE pg_get_expr(d.adbin, d.adrelid) END \
     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
     JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_collation l ON l.oid = a.attcollation \

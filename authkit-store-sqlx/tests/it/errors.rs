@@ -17,7 +17,25 @@ async fn check(url: &str, part: &str) {
 
 #[tokio::test]
 async fn a_url_that_is_not_understood() {
-    check("mongodb://app:secret@host/db", "none of mariadb:, mysql:, postgres:, postgresql:, sqlite:").await;
+    let known = "none of mariadb://, mysql://, postgres://, postgresql://, sqlite:; a SQLite file is sqlite://app.db";
+    for url in [
+        "",
+        " ",
+        "app-secret.db",
+        "/var/lib/secret.db",
+        "./secret.db",
+        "mongodb://app:secret@host/db",
+        "mssql://app:secret@host/db",
+        "postgresql:/secret",
+        "postgres:app:secret@host/db",
+        "mysql:/app:secret@host/db",
+        " postgres://app:secret@host/db",
+        "\"postgres://app:secret@host/db\"",
+        "app:secret@host:5432/db",
+        "postgres//app:secret@host/db",
+    ] {
+        check(url, known).await;
+    }
     check("postgres://app:secret/1@host/db", "percent-encoded").await;
     check("mysql://app:secret#1@host/db", "percent-encoded").await;
     check("postgres://app:secret@host/db?sslmode=secret", "cannot be read").await;
@@ -57,4 +75,22 @@ async fn a_user_whom_the_server_does_not_know() {
         let url = format!("{scheme}://stranger:secret@{rest}");
         check(&url, "refuses the user or the password of the URL").await;
     }
+}
+
+#[tokio::test]
+async fn every_spelling_of_a_sqlite_file_is_understood() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().display();
+    for url in
+        [format!("sqlite://{path}/a.db"), format!("sqlite:{path}/b.db"), format!("sqlite://{path}/c.db?mode=rwc")]
+    {
+        SqlxStore::connect(&url).await.unwrap();
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().filter(|file| !is_aside(file)).count(), 3);
+}
+
+/// Whether it lies beside a database.
+fn is_aside(file: &std::io::Result<std::fs::DirEntry>) -> bool {
+    let name = file.as_ref().unwrap().file_name();
+    name.to_string_lossy().contains(".db-")
 }

@@ -37,7 +37,7 @@ pub async fn its_errors_are_its_own_and_say_a_sentence(subject: Subject) {
 /// Kinds of events are in snake case, each declared once.
 pub async fn its_events_are_named_in_snake_case(subject: Subject) {
     let mut seen = BTreeSet::new();
-    for kind in (subject.plugin)().manifest().events {
+    for kind in (subject.plugin)().manifest().events.into_iter().map(|event| event.kind) {
         assert!(is_snake_case(kind), "the event {kind} is not in snake case");
         assert!(seen.insert(kind), "the event {kind} is declared twice");
     }

@@ -22,14 +22,17 @@ pub(crate) mod world;
 /// The argument is an expression that makes a fresh, **empty** store; it may await, and is evaluated once per test. A
 /// store that keeps data over restarts also hands in what opens one and the same place, new at first, again and again:
 ///
-/// ```ignore
+/// ```
+/// # use authkit_store_memory::MemoryStore as MyStore;
+/// # use authkit_testkit::store_suite;
 /// store_suite!(
-///     make = fresh().await,
+///     make = MyStore::new(),
 ///     reopen = {
-///         let place = new_place();
-///         move || SqlxStore::connect(place.url())
+///         let place = MyStore::new();
+///         move || std::future::ready(place.clone())
 ///     },
 /// );
+/// # fn main() {}
 /// ```
 ///
 /// `reopen` is evaluated once, in the test that restarts. It yields a closure that returns a future of a store.
@@ -39,8 +42,12 @@ pub(crate) mod world;
 /// # Examples
 ///
 /// The whole of `tests/conformance.rs` of a store:
-/// ```ignore
+///
+/// ```
+/// use authkit_store_memory::MemoryStore;
+///
 /// authkit_testkit::store_suite!(MemoryStore::new());
+/// # fn main() {}
 /// ```
 #[macro_export]
 macro_rules! store_suite {

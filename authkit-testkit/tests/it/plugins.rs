@@ -140,7 +140,7 @@ impl Plugin for Odd {
         let n = if self.fault == Fault::ImpureManifest { self.manifests.fetch_add(1, Ordering::Relaxed) } else { 0 };
         let mut manifest = Manifest::new("odd", versions[n % 3]).creates::<OddRow>().error(&TAKEN).event::<OddMade>();
         match self.fault {
-            Fault::EventOfRust => manifest.events.push("OddMade"),
+            Fault::EventOfRust => manifest = manifest.event::<OddNamed>(),
             Fault::MuteError => manifest.errors.push(&MUTE),
             Fault::NakedTable => manifest = manifest.creates::<NakedRow>(),
             _ => {}
@@ -262,6 +262,19 @@ impl Task for Maker {
         let looked = self.rows.get(cx, At::key(OddRow::by_name, ("nothing".to_owned(),))).await;
         assert!(self.fault != Fault::JobPanics || looked.is_ok(), "a read succeeds");
         looked.map(drop)
+    }
+}
+
+/// A thing was made, and its event is named as a type is.
+#[derive(Serialize)]
+struct OddNamed;
+
+impl AuditEvent for OddNamed {
+    const KIND: &'static str = "OddNamed";
+    const ACT: Act = Act::Grants;
+
+    fn about(&self) -> About {
+        About::new(Outcome::Success)
     }
 }
 

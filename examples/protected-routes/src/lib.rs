@@ -1,7 +1,9 @@
 //! Routes for everybody, routes that nobody enters without a session, and what a handler may ask of one.
 
+use std::time::Duration;
+
 use authkit_account::Accounts;
-use authkit_axum::{ConfirmedSession, FreshSession, OptionalSession, Session, require_session};
+use authkit_axum::{ConfirmedSession, FreshSession, OptionalSession, Session, rate_limit, require_session};
 use authkit_core::{AuthManager, BuildError, Builder, Principal};
 use authkit_password::Passwords;
 use authkit_risk::Throttle;
@@ -36,9 +38,13 @@ pub fn app(auth: &AuthManager) -> Router {
         .layer(authkit_axum::layer(auth))
 }
 
-/// Everybody gets in. A handler may look whether somebody is signed in.
+/// Everybody gets in; to be greeted, ten times a minute. A handler may look whether somebody is signed in.
 fn public() -> Router {
-    Router::new().route("/", get(|| async { "Everybody may read this.\n" })).route("/greeting", get(greeting))
+    Router::new()
+        .route("/greeting", get(greeting))
+        // Only what was added before is limited.
+        .route_layer(rate_limit("club.greeting", 10, Duration::from_secs(60)))
+        .route("/", get(|| async { "Everybody may read this.\n" }))
 }
 
 /// Nobody gets in without a session; a handler cannot forget to ask.

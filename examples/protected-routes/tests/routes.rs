@@ -15,7 +15,8 @@ use axum::{
 use serde_json::{Value as JsonValue, json};
 use tower::ServiceExt as _;
 
-const PUBLIC: [(Method, &str); 2] = [(Method::GET, "/"), (Method::GET, "/greeting")];
+const GREETING: (Method, &str) = (Method::GET, "/greeting");
+const PUBLIC: [(Method, &str); 2] = [(Method::GET, "/"), GREETING];
 const SESSION: [(Method, &str); 3] =
     [(Method::GET, "/members/news"), (Method::GET, "/members/dates"), (Method::GET, "/me")];
 const CONFIRMED: (Method, &str) = (Method::POST, "/orders");
@@ -80,6 +81,23 @@ async fn an_old_proof_has_to_be_renewed() {
     let answer = json!({ "flow": asked["challenge"]["flow"], "method": "password", "password": PASSWORD });
     let raised = site.post("/v1/auth/challenges/answer", token(&signed_in), &answer).await;
     assert_eq!(site.status(&FRESH, token(&raised)).await, StatusCode::OK, "{raised}");
+}
+
+#[tokio::test]
+async fn a_stranger_and_a_member_are_greeted_ten_times_a_minute_each() {
+    let site = Site::new().await;
+    let signed_in = site.sign_in().await;
+    for token in ["", token(&signed_in)] {
+        for _ in 0..10 {
+            assert_eq!(site.status(&GREETING, token).await, StatusCode::OK);
+        }
+        let (status, problem) = site.call("GET", "/greeting", token, "").await;
+        assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+        assert!(problem.contains("core.limited") && problem.contains("retry_after"), "{problem}");
+        assert_eq!(site.status(&(Method::GET, "/"), token).await, StatusCode::OK, "no other route is limited");
+    }
+    site.clock.advance(Duration::from_secs(60));
+    assert_eq!(site.status(&GREETING, "").await, StatusCode::OK);
 }
 
 const PASSWORD: &str = "tangerine ferry 48 lamps";

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test ends where something is not as expected")]
 
 use std::{
+    fs::{self, File},
     io::{BufRead as _, BufReader},
     process::{Child, Command, Stdio},
 };
@@ -45,6 +46,22 @@ async fn another_service_takes_access_tokens_and_nothing_else() {
     }
 }
 
+#[tokio::test]
+async fn the_log_is_json_and_its_lines_name_their_request() {
+    let api = Program::logging_json();
+    let wrong = json!({ "identifier": "ada@example.com", "password": "a guess that is wrong" });
+    let request = Client::new().post(format!("{}/v1/auth/login", api.url)).header("authkit-delivery", "token");
+    let answer = request.header("x-request-id", "ticket-4711").json(&wrong).send().await.expect("an answer");
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    let log = api.log();
+    let lines = log.lines().map(|line| serde_json::from_str::<JsonValue>(line).expect("JSON"));
+    let refused: Vec<JsonValue> = lines.filter(|line| line["fields"]["code"] == "core.rejected").collect();
+    assert_eq!(refused.len(), 1, "{log}");
+    let span = &refused[0]["span"];
+    assert_eq!((&span["request_id"], &span["path"]), (&json!("ticket-4711"), &json!("/v1/auth/login")));
+    assert!(span["tenant"].is_string() && !log.contains("a guess that is wrong"), "{log}");
+}
+
 /// The tokens of a new account, with what else the answer says.
 async fn sign_in(url: &str) -> JsonValue {
     let credentials = json!({ "identifier": "ada@example.com", "password": "tangerine ferry 48 lamps" });
@@ -60,20 +77,38 @@ async fn sign_in(url: &str) -> JsonValue {
 struct Program {
     process: Child,
     url: String,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Program {
     /// Starts it in an empty folder, and waits until it says where it is.
     fn start(path: &str, arguments: &[&str]) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
         let mut command = Command::new(path);
-        command.args(arguments).current_dir(folder.path()).stdout(Stdio::piped());
+        command.args(arguments);
+        Self::run(command, tempfile::tempdir().expect("a folder"))
+    }
+
+    /// Starts the API with a log of what is refused, in JSON.
+    fn logging_json() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = File::create(folder.path().join("log")).expect("a file");
+        let mut command = Command::new(TOKEN_API);
+        command.arg(FREE_PORT).env("LOG_FORMAT", "json").env("RUST_LOG", "authkit_axum=debug").stderr(log);
+        Self::run(command, folder)
+    }
+
+    /// What it has logged.
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).expect("a log")
+    }
+
+    fn run(mut command: Command, folder: TempDir) -> Self {
+        command.current_dir(folder.path()).stdout(Stdio::piped());
         let mut process = command.spawn().expect("the program");
         let mut line = String::new();
         BufReader::new(process.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
         let (_, url) = line.trim_end().split_once(" at ").expect("an address");
-        Self { process, url: url.to_owned(), _folder: folder }
+        Self { process, url: url.to_owned(), folder }
     }
 }
 

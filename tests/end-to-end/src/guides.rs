@@ -1,7 +1,22 @@
-//! The first page and the guides for authors, here so that their examples are compiled.
+//! The first page and the guides that hold Rust code, here so that it is compiled.
 
 #[doc = include_str!("../../../README.md")]
 pub mod readme {}
+
+#[doc = include_str!("../../../docs/guide/moving-in/firebase.md")]
+pub mod moving_in_from_firebase {}
+
+#[doc = include_str!("../../../docs/guide/production.md")]
+pub mod production {}
+
+#[doc = include_str!("../../../docs/guide/protect-a-route.md")]
+pub mod protect_a_route {}
+
+#[doc = include_str!("../../../docs/guide/protect-login.md")]
+pub mod protect_login {}
+
+#[doc = include_str!("../../../docs/guide/validate-passwords.md")]
+pub mod validate_passwords {}
 
 #[doc = include_str!("../../../docs/guide/write-a-plugin.md")]
 pub mod write_a_plugin {}

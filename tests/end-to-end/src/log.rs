@@ -22,6 +22,15 @@ impl Log {
         (log, guard)
     }
 
+    /// Keeps what this thread logs until the guard is dropped, each line an object of JSON.
+    #[must_use]
+    pub fn keep_json() -> (Self, DefaultGuard) {
+        let log = Self::default();
+        let lines = tracing_subscriber::fmt::layer().json().with_writer(log.clone());
+        let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines));
+        (log, guard)
+    }
+
     /// Keeps what every thread of this process logs from now on, the threads of libraries included.
     ///
     /// # Panics

@@ -8,9 +8,11 @@ use std::{
         atomic::{AtomicU32, Ordering},
     },
     thread,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use authkit_core::Store;
+use authkit_session_redis::{RedisConfig, RedisStore};
 use authkit_store_memory::MemoryStore;
 use authkit_store_sqlx::{SqlxConfig, SqlxStore};
 use servers::{Database, test_url};
@@ -27,6 +29,8 @@ pub enum Backend {
     Memory,
     /// PostgreSQL, in a schema of its own.
     Postgres,
+    /// Redis, under a prefix of its own.
+    Redis,
     /// SQLite, in a file.
     Sqlite,
 }
@@ -46,6 +50,7 @@ impl Backend {
         match self {
             Self::MariaDb => Some(Database::MariaDb),
             Self::Postgres => Some(Database::Postgres),
+            Self::Redis => Some(Database::Redis),
             Self::Memory | Self::Sqlite => None,
         }
     }
@@ -62,7 +67,12 @@ pub struct Place(Arc<Kind>);
 #[derive(Debug)]
 enum Kind {
     Memory(MemoryStore),
-    File { directory: TempDir, url: String },
+    File {
+        directory: TempDir,
+        url: String,
+    },
+    /// What it holds stays until the server is thrown away.
+    Prefix(RedisConfig),
     Server(Own),
 }
 
@@ -83,6 +93,7 @@ impl Place {
     /// If it cannot be made.
     pub async fn new(backend: Backend) -> Self {
         let kind = match backend.server() {
+            Some(Database::Redis) => Kind::Prefix(own_prefix()),
             Some(database) => Kind::Server(Own::new(database).await),
             None if backend == Backend::Memory => Kind::Memory(MemoryStore::new()),
             None => {
@@ -102,6 +113,9 @@ impl Place {
     pub async fn store(&self) -> Arc<dyn Store> {
         let config = match &*self.0 {
             Kind::Memory(store) => return Arc::new(store.clone()),
+            Kind::Prefix(config) => {
+                return Arc::new(RedisStore::connect_with(config.clone()).await.expect("a Redis"));
+            }
             Kind::File { url, .. } => SqlxConfig::new(url),
             // Many tests share the server.
             Kind::Server(own) => SqlxConfig::new(&own.url).readers(CONNECTIONS).writers(CONNECTIONS),
@@ -109,11 +123,11 @@ impl Place {
         Arc::new(SqlxStore::connect_with(config).await.expect("a database"))
     }
 
-    /// Its URL, unless it is in memory.
+    /// The URL of its SQL database, if it is one.
     #[must_use]
     pub fn url(&self) -> Option<&str> {
         match &*self.0 {
-            Kind::Memory(_) => None,
+            Kind::Memory(_) | Kind::Prefix(_) => None,
             Kind::File { url, .. } | Kind::Server(Own { url, .. }) => Some(url),
         }
     }
@@ -123,7 +137,7 @@ impl Place {
     pub fn file(&self) -> Option<PathBuf> {
         match &*self.0 {
             Kind::File { directory, .. } => Some(directory.path().join(FILE)),
-            Kind::Memory(_) | Kind::Server(_) => None,
+            Kind::Memory(_) | Kind::Prefix(_) | Kind::Server(_) => None,
         }
     }
 }
@@ -131,6 +145,19 @@ impl Place {
 const FILE: &str = "test.db";
 /// How many read, and how many write.
 const CONNECTIONS: usize = 3;
+
+/// A prefix that no test had, of this run or another.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what earlier runs left is not removed, so a number of this run is not enough"
+)]
+fn own_prefix() -> RedisConfig {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let server = server_url(Database::Redis).expect("a server that is here");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock that is right").as_nanos();
+    let prefix = format!("test-{now:x}-{}-{}", process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+    RedisConfig::new(server).prefix(prefix)
+}
 
 impl Own {
     async fn new(database: Database) -> Self {

@@ -11,7 +11,7 @@ use std::{
 use authkit_account::Accounts;
 use authkit_core::{
     AuditEvent, AuthManager, Builder, Client, KeyRing, Manifest, Plugin, PrincipalId, Problem, Registrar,
-    RequestContext, Store, TenantId, Timestamp,
+    RequestContext, Rng, Store, TenantId, Timestamp,
 };
 use authkit_password::Passwords;
 use authkit_risk::Throttle;
@@ -54,6 +54,8 @@ pub struct WorldBuilder {
     passwords: Passwords,
     opaque: Option<Sessions>,
     around: Option<Around>,
+    /// Whether randomness is that of the world.
+    seeded: bool,
     events: Manifest,
 }
 
@@ -108,6 +110,7 @@ impl World {
             passwords: Passwords::default().dangerously_weak_hashing(),
             opaque: Some(Sessions::opaque()),
             around: None,
+            seeded: true,
             events: Manifest::new("tests", "0.1.0"),
         }
     }
@@ -305,6 +308,13 @@ impl WorldBuilder {
         self
     }
 
+    /// Draws randomness from there.
+    pub fn rng(mut self, rng: impl Rng) -> Self {
+        self.builder = self.builder.rng(rng);
+        self.seeded = false;
+        self
+    }
+
     /// Adds routes of the application.
     pub fn routes(mut self, routes: Router) -> Self {
         self.routes = routes;
@@ -359,11 +369,13 @@ impl WorldBuilder {
             .keys(keys())
             .store(store.clone())
             .clock(clock.clone())
-            .rng(rng.clone())
             .notifier(mailbox.clone())
             .plugin(Events(self.events))
             .plugin(self.passwords)
             .plugin(TestSignIn::default());
+        if self.seeded {
+            builder = builder.rng(rng.clone());
+        }
         if let Some(sessions) = self.opaque {
             builder = builder.plugin(sessions);
         }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use authkit_core::{Acknowledgement, Store as _, StoreError};
+use authkit_core::{Acknowledgement, Store as _, StoreError, Value};
 use authkit_store_sqlx::SqlxStore;
-use sqlx::postgres::PgPoolOptions;
+use sqlx::{PgPool, postgres::PgPoolOptions};
 
 use super::Schema;
-use crate::world::{NOW, OWNERS, SCOPE, add, defs, find, owner, steps, ticket};
+use crate::world::{COUNT, NAME, NOW, OWNERS, SCOPE, TICKETS, add, defs, find, owner, steps, ticket, told};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pool_of_the_application_serves() {
@@ -50,5 +50,97 @@ async fn what_a_crash_of_the_server_may_take_is_declared() {
         assert_eq!(SqlxStore::from_pool(pool).await.unwrap().capabilities().durability, expected);
         // The store's own connections are set up as it was told to.
         assert_eq!(SqlxStore::connect(&url).await.unwrap().capabilities().durability, Acknowledgement::Kept);
+    }
+}
+
+/// A pool whose connections are set up with this statement.
+async fn set_up(schema: &Schema, setting: &'static str) -> PgPool {
+    let options = PgPoolOptions::new().after_connect(move |connection, _| {
+        Box::pin(async move { sqlx::raw_sql(setting).execute(connection).await.map(|_done| ()) })
+    });
+    options.max_connections(4).connect(&schema.url()).await.unwrap()
+}
+
+/// What sessions are refused for.
+const REFUSED: [(&str, &str); 5] = [
+    ("SET client_encoding = 'LATIN1'", "do not speak UTF-8"),
+    ("SET client_encoding = 'SQL_ASCII'", "do not speak UTF-8"),
+    ("SET default_transaction_read_only = on", "only read"),
+    ("SET session_replication_role = replica", "do not enforce foreign keys"),
+    ("BEGIN", "are in a transaction that was left open"),
+];
+
+fn assert_refused(refused: &StoreError, setting: &str, problem: &str) {
+    assert!(matches!(refused, StoreError::Unavailable(_)), "{setting}: {refused:?}");
+    assert!(told(refused).contains(&format!("the pool's connections {problem}")), "{setting}: {}", told(refused));
+}
+
+#[tokio::test]
+async fn a_pool_that_would_lose_something_is_refused() {
+    let schema = Schema::new().await;
+    for (setting, problem) in REFUSED {
+        let refused = SqlxStore::from_pool(set_up(&schema, setting).await).await.unwrap_err();
+        assert_refused(&refused, setting, problem);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_was_changed_meanwhile_commits_nothing_and_is_closed() {
+    let schema = Schema::new().await;
+    let pool = PgPoolOptions::new().max_connections(1).connect(&schema.url()).await.unwrap();
+    let store = SqlxStore::from_pool(pool.clone()).await.unwrap();
+    store.migrate(&steps(), &defs()).await.unwrap();
+    store.commit(&SCOPE, &[owner(1, "a")], NOW).await.unwrap();
+    for (setting, problem) in REFUSED {
+        let mut connection = pool.acquire().await.unwrap();
+        sqlx::raw_sql(setting).execute(&mut *connection).await.unwrap();
+        drop(connection);
+        let refused = store.commit(&SCOPE, &[add(1)], NOW).await.unwrap_err();
+        assert_refused(&refused, setting, problem);
+        store.commit(&SCOPE, &[add(1)], NOW).await.unwrap();
+    }
+    let count = find(&schema.store().await, &OWNERS, 1).await.unwrap().values[COUNT].clone();
+    assert_eq!(count, Value::Int(REFUSED.len().try_into().unwrap()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_that_is_set_up_in_another_harmless_way_serves() {
+    for setting in [
+        "SET TimeZone = 'Australia/Eucla'; SET DateStyle = 'SQL, DMY'; SET IntervalStyle = 'sql_standard'",
+        "SET standard_conforming_strings = off; SET backslash_quote = on; SET escape_string_warning = off",
+        "SET bytea_output = 'escape'; SET array_nulls = off; SET transform_null_equals = on",
+        "SET default_transaction_isolation = 'repeatable read'",
+        "SET default_transaction_isolation = 'serializable'; SET default_transaction_deferrable = on",
+        "SET quote_all_identifiers = on; SET enable_indexscan = off",
+    ] {
+        let schema = Schema::new().await;
+        let store = Arc::new(SqlxStore::from_pool(set_up(&schema, setting).await).await.unwrap());
+        store.migrate(&steps(), &defs()).await.unwrap();
+        store.migrate(&steps(), &defs()).await.unwrap();
+        let name = format!("{setting} \\x41 ' \" 🦀");
+        store.commit(&SCOPE, &[owner(1, &name)], NOW).await.unwrap();
+        store.commit(&SCOPE, &[ticket(1, 1), add(1)], NOW).await.unwrap();
+        let tasks: Vec<_> = (0..8)
+            .map(|_| {
+                let store = Arc::clone(&store);
+                tokio::spawn(async move { store.commit(&SCOPE, &[add(1)], NOW).await })
+            })
+            .collect();
+        let mut landed = 1;
+        for task in tasks {
+            match task.await.unwrap() {
+                Ok(_) => landed += 1,
+                Err(StoreError::Busy) => {}
+                Err(error) => panic!("{setting}: {}", told(&error)),
+            }
+        }
+        assert!(landed > 1);
+        // Another session sees the same.
+        let other = schema.store().await;
+        other.migrate(&steps(), &defs()).await.unwrap();
+        let row = find(&other, &OWNERS, 1).await.unwrap();
+        assert_eq!(row.values[NAME..], [Value::Text(name), Value::Int(landed)], "{setting}");
+        assert_eq!(find(&other, &TICKETS, 1).await, find(&*store, &TICKETS, 1).await, "{setting}");
+        assert!(find(&*store, &TICKETS, 1).await.is_some());
     }
 }

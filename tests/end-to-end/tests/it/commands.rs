@@ -73,6 +73,26 @@ async fn run(world: &World, name: &str, input: JsonValue) -> Result<Vec<JsonValu
     run_in(world, TenantId::DEFAULT, name, input).await
 }
 
+/// Signs everybody out; returns what was shown before it ended or failed.
+async fn end_all(world: &World, tenant: TenantId, from: Option<&JsonValue>) -> Vec<JsonValue> {
+    let (shell, mut read) = shell(world, tenant);
+    shell.turns.add_permits(1000);
+    command(world, "sessions end-all").run(shell, json!({ "yes": true, "from": from })).await.unwrap();
+    let mut values = Vec::new();
+    while let Ok(shown) = read.try_recv() {
+        match shown {
+            Shown::Value(value) => values.push(value),
+            Shown::Asleep => {}
+        }
+    }
+    values
+}
+
+/// How many records say that all sessions were ended.
+async fn ended_all(world: &World) -> usize {
+    world.audit().await.iter().filter(|record| record["kind"] == "sessions_revoked_all").count()
+}
+
 fn ada() -> JsonValue {
     json!({ "account": "Ada@example.com" })
 }
@@ -156,6 +176,89 @@ on_each_store! {
         assert_eq!((&record["session_id"], &record["user_agent"]), (&JsonValue::Null, &json!("shell")));
     }
 
+    async fn nobody_is_signed_out_without_a_word_that_confirms_it(backend) {
+        let world = World::new(backend).await;
+        world.sign_up("ada@example.com").await;
+        let mut browser = world.signed_in("ada@example.com").await;
+        for input in [json!({}), json!({ "yes": false }), json!({ "from": "2026-11-21T18:00:00Z" })] {
+            let refused = run(&world, "sessions end-all", input).await.unwrap_err();
+            assert_eq!(*refused.code(), codes::INVALID_INPUT);
+            assert!(refused.fields()[0].message.contains("add --yes"), "{refused:?}");
+        }
+        assert!(browser.is_signed_in().await);
+        assert_eq!(ended_all(&world).await, 0);
+    }
+
+    async fn everybody_is_signed_out_and_each_has_a_record(backend) {
+        let world = World::new(backend).await;
+        let mut browsers = Vec::new();
+        for n in 0..5 {
+            world.sign_up(&format!("u{n}@example.com")).await;
+            browsers.push(world.signed_in(&format!("u{n}@example.com")).await);
+        }
+        let admin = world.auth.capability::<AccountAdmin>().unwrap();
+        for n in 5..120 {
+            admin.create(&world.cx(), PrincipalKind::Human, &[&format!("u{n}@example.com")]).await.unwrap();
+        }
+        run(&world, "accounts disable", json!({ "account": "u4@example.com" })).await.unwrap();
+        let shown = end_all(&world, TenantId::DEFAULT, None).await;
+        let counts: Vec<&JsonValue> = shown.iter().map(|row| &row["accounts"]).collect();
+        assert_eq!(counts, [&json!(100), &json!(119)]);
+        for browser in &mut browsers {
+            assert!(!browser.is_signed_in().await);
+        }
+        let records: Vec<JsonValue> =
+            world.audit().await.into_iter().filter(|record| record["kind"] == "sessions_revoked_all").collect();
+        let mut whose: Vec<&str> = records.iter().map(|record| record["principal_id"].as_str().unwrap()).collect();
+        whose.sort_unstable();
+        whose.dedup();
+        assert_eq!((records.len(), whose.len()), (119, 119));
+        assert!(records.iter().all(|record| record["user_agent"] == "shell" && record["outcome"] == "success"));
+        // They sign in again, and those sessions stay.
+        assert!(world.signed_in("u0@example.com").await.is_signed_in().await);
+    }
+
+    async fn who_was_signed_out_before_an_interruption_is_not_signed_out_again(backend) {
+        let world = World::new(backend).await;
+        let admin = world.auth.capability::<AccountAdmin>().unwrap();
+        for n in 0..220 {
+            admin.create(&world.cx(), PrincipalKind::Human, &[&format!("u{n}@example.com")]).await.unwrap();
+            world.clock.advance(Duration::from_secs(1));
+        }
+        // Nobody wakes it, so it goes no further than the first hundred.
+        let (shell, mut read) = shell(&world, TenantId::DEFAULT);
+        let command = command(&world, "sessions end-all");
+        let running = tokio::spawn(async move { command.run(shell, json!({ "yes": true })).await });
+        let Some(Shown::Value(first)) = read.recv().await else { panic!("nothing was shown") };
+        assert_eq!(read.recv().await, Some(Shown::Asleep));
+        running.abort();
+        assert_eq!((&first["accounts"], ended_all(&world).await), (&json!(100), 100));
+
+        let rest = end_all(&world, TenantId::DEFAULT, Some(&first["through"])).await;
+        // The last one is done twice: another may have become active in the same millisecond.
+        assert_eq!(rest.last().unwrap()["accounts"], 121);
+        assert_eq!(ended_all(&world).await, 221);
+    }
+
+    async fn an_account_that_changes_meanwhile_is_signed_out_all_the_same(backend) {
+        let world = World::new(backend).await;
+        let admin = world.auth.capability::<AccountAdmin>().unwrap();
+        let mut ids = Vec::new();
+        for n in 0..60 {
+            ids.push(admin.create(&world.cx(), PrincipalKind::Human, &[&format!("u{n}@example.com")]).await.unwrap().id);
+        }
+        let (before, [changed, gone]) = (world.cx(), [ids[58], ids[59]]);
+        let epoch = async |id| before.principal(id).await.unwrap().unwrap().epoch;
+        let first = epoch(changed).await;
+        let meanwhile = async {
+            run(&world, "sessions end", json!({ "account": changed })).await.unwrap();
+            admin.disable(&world.cx(), gone).await.unwrap();
+        };
+        let (shown, ()) = tokio::join!(end_all(&world, TenantId::DEFAULT, None), meanwhile);
+        assert!(shown.last().unwrap()["accounts"].as_u64().unwrap() >= 59, "{shown:?}");
+        assert!(epoch(changed).await >= first + 2);
+    }
+
     async fn a_locked_account_is_let_in_after_it_is_unlocked(backend) {
         let world = World::builder(backend).throttle(Throttle::default()).build().await;
         world.sign_up("ada@example.com").await;
@@ -187,7 +290,19 @@ on_each_store! {
         for name in ["accounts list", "audit tail"] {
             assert_eq!(run_in(&world, other, name, json!({})).await.unwrap(), [JsonValue::Null; 0], "{name}");
         }
-        assert!(world.signed_in("ada@example.com").await.is_signed_in().await);
+        let mut browser = world.signed_in("ada@example.com").await;
+        assert_eq!(end_all(&world, other, None).await, [JsonValue::Null; 0]);
+        assert!(browser.is_signed_in().await);
+    }
+
+    async fn an_event_that_nobody_declares_is_no_kind_to_watch(backend) {
+        let world = World::new(backend).await;
+        for input in [json!({ "kind": "login_failures" }), json!({ "kind": "nonsense", "follow": true, "last": 0 })] {
+            let refused = run(&world, "audit tail", input).await.unwrap_err();
+            assert_eq!(*refused.code(), codes::INVALID_INPUT);
+            assert!(refused.fields()[0].message.contains("login_failure, login_success"), "{refused:?}");
+        }
+        assert_eq!(run(&world, "audit tail", json!({ "kind": "login_failure" })).await.unwrap(), [JsonValue::Null; 0]);
     }
 
     async fn the_latest_records_are_shown_oldest_first_by_kind_and_account(backend) {

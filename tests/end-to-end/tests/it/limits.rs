@@ -1,7 +1,8 @@
 //! Guessing: limits hold over concurrency, spelling, addresses and restarts, and nobody locks the owner out.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 
+use authkit_core::{AuthError, Charge, Client};
 use authkit_risk::Throttle;
 use end_to_end::{Backend, PASSWORD, World, on_each_store};
 use serde_json::json;
@@ -48,6 +49,34 @@ on_each_store! {
         assert!(limited.headers.contains_key("retry-after"), "{limited:?}");
         world.clock.advance(Duration::from_secs(61));
         assert_eq!(browser.login("another@example.com", "whatever it may be").await.status, 401);
+    }
+
+    async fn a_limit_of_the_application_holds_however_many_come_at_once(backend) {
+        let world = Arc::new(World::builder(backend).build().await);
+        let charge = |world: &World, client| {
+            let cx = world.auth.request(Client::default().ip(IpAddr::from([203, 0, 113, client])));
+            let key = cx.counter_key(&[b"shop.search", &[client]]);
+            let charges = Charge::window("shop.search", key, cx.now(), 7, Duration::from_secs(60));
+            async move { cx.charge(&charges).await.map(drop) }
+        };
+        let mut searches = tokio::task::JoinSet::new();
+        for _ in 0..200 {
+            searches.spawn(charge(&world, 9));
+        }
+        let outcomes = searches.join_all().await;
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 7);
+        let told = |error: &AuthError| (error.code().code, error.wait().is_some());
+        let refused: BTreeSet<_> = outcomes.iter().filter_map(|outcome| outcome.as_ref().err().map(told)).collect();
+        assert_eq!(refused, BTreeSet::from([("core.limited", true)]));
+        assert!(charge(&world, 10).await.is_ok(), "another client");
+        world.clock.advance(Duration::from_secs(60));
+        assert!(charge(&world, 9).await.is_ok());
+
+        world.auth.run_due_jobs().await;
+        let sums: Vec<_> = world.audit().await.into_iter().filter(|event| event["kind"] == "rate_limited").collect();
+        assert_eq!(sums.len(), 1, "{sums:?}");
+        assert_eq!(sums[0]["data"]["count"], 193);
+        assert_eq!(sums[0]["data"]["reason"], "shop.search");
     }
 
     async fn addresses_of_one_ipv6_network_share_their_attempts(backend) {

@@ -45,6 +45,12 @@ impl Plugin for Broken {
         }));
         registrar.operation(post("/broken/panics", || panic!("{PANIC}")));
         registrar.operation(post("/broken/panics-plainly", || std::panic::panic_any(PANIC)));
+        let fails = |_, _: JsonValue| async {
+            let cause = Outer(std::io::Error::other(CAUSE));
+            Err::<Reply<()>, _>(AuthError::new(&codes::INTERNAL).caused_by(cause))
+        };
+        let session = Access::Session;
+        registrar.operation(Operation::new(HttpMethod::Post, "/broken/for-somebody", session, "Goes wrong.", fails));
         Ok(())
     }
 }
@@ -78,6 +84,33 @@ on_each_store! {
         assert_eq!((answer.status, answer.code()), (503, "core.unavailable".to_owned()));
         assert!(errors.contains("the store is unavailable: a fault was injected"), "{errors}");
         assert!(!format!("{answer:?}").contains("injected") && !format!("{answer:?}").contains("store"), "{answer:?}");
+    }
+
+    async fn a_line_of_a_request_says_in_json_which_request_whose_and_why(backend) {
+        let world = World::builder(backend).plugin(Broken).build().await;
+        let ada = world.sign_up("ada@example.com").await;
+        let mut browser = world.signed_in("ada@example.com").await;
+        let (log, guard) = Log::keep_json();
+        let answer = browser.post("/v1/broken/for-somebody", json!({})).await;
+        drop(guard);
+        assert_eq!(answer.status, 500, "{answer:?}");
+        let text = log.text();
+        let lines: Vec<JsonValue> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let errors: Vec<&JsonValue> = lines.iter().filter(|line| line["level"] == "ERROR").collect();
+        let [line] = errors[..] else { panic!("{text}") };
+
+        let (fields, request) = (&line["fields"], &line["span"]);
+        assert_eq!(fields["message"], "a request failed");
+        assert_eq!((&fields["code"], &fields["status"]), (&json!("core.internal"), &json!(500)));
+        assert_eq!(fields["internal"], format!("the outer error 77aa: {CAUSE}"), "every cause, the innermost last");
+        assert_eq!(request["name"], "authkit.request");
+        assert_eq!(request["request_id"], answer.headers["x-request-id"].to_str().expect("an id"));
+        assert_eq!(request["principal"], ada.to_string());
+        assert_eq!(request["tenant"], world.cx().tenant().to_string());
+        assert_eq!((&request["method"], &request["path"]), (&json!("POST"), &json!("/v1/broken/for-somebody")));
+        for secret in [end_to_end::PASSWORD, browser.cookies["authkit_session"].as_str(), "ada@example.com"] {
+            assert!(!text.contains(secret), "{text}");
+        }
     }
 
     async fn a_panic_is_in_the_log_and_not_in_the_answer(backend) {

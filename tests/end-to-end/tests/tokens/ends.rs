@@ -1,13 +1,14 @@
 //! The end of a session: its refresh token is dead at once, its access token on every operation of authkit; a route of
 //! the application that does not ask lets it in until it expires.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use authkit_account::AccountAdmin;
-use authkit_core::{PrincipalId, SecretText};
+use authkit_core::{AuthManager, BoxError, Client, Console, PrincipalId, RequestContext, SecretText};
 use authkit_password::PasswordAdmin;
 use end_to_end::{Backend, OTHER_PASSWORD, PASSWORD, World, change, on_each_store};
-use serde_json::json;
+use serde_json::{Value as JsonValue, json};
 
 use crate::{
     client::{Tokens, after_steps, assert_alive, delete, get, log_out, next, opened, post, refresh, sign_in},
@@ -50,7 +51,29 @@ async fn id_of(world: &World, tokens: &Tokens) -> String {
     own["id"].as_str().unwrap().to_owned()
 }
 
-fn admin(world: &World) -> std::sync::Arc<AccountAdmin> {
+/// The console of an operator who sees nothing and never waits.
+struct Blind(AuthManager);
+
+#[async_trait]
+impl Console for Blind {
+    fn cx(&self) -> RequestContext {
+        self.0.request(Client::default())
+    }
+
+    async fn show(&self, _: JsonValue) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    async fn read(&self) -> Result<Vec<u8>, BoxError> {
+        Ok(Vec::new())
+    }
+
+    fn progress(&self, _: u64, _: Option<u64>) {}
+
+    async fn sleep(&self, _: Duration) {}
+}
+
+fn admin(world: &World) -> Arc<AccountAdmin> {
     world.auth.capability::<AccountAdmin>().unwrap()
 }
 
@@ -128,6 +151,20 @@ on_each_store! {
             assert_eq!(refresh(world, &other.refresh).await.status, 401);
         })
         .await;
+    }
+
+    async fn everybodys_by_an_operator(backend) {
+        let world = ends(backend, async |world, _, _, other| {
+            let console = Arc::new(Blind(world.auth.clone()));
+            let commands = world.auth.commands();
+            let command = commands.iter().find(|command| command.name == "sessions end-all").unwrap();
+            command.run(console, json!({ "yes": true })).await.unwrap();
+            assert_eq!(refresh(world, &other.refresh).await.status, 401);
+            assert_eq!(opened(world, &other.access).await, [200, 401]);
+        })
+        .await;
+        assert!(sessions(&world).await.is_empty());
+        assert_alive(opened(&world, &sign_in(&world, ADA).await.access).await);
     }
 
     async fn an_account_that_was_disabled_and_enabled_again(backend) {

@@ -8,6 +8,7 @@
 )]
 
 mod browsers;
+mod choices;
 mod client;
 mod ends;
 mod forged;

@@ -2,7 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{Families, Setup, house};
+use authkit_core::ReuseEnds;
+
+use super::{Families, Setup, Tabs, house};
 use crate::{
     choice::Choices,
     coverage::Coverage,
@@ -128,7 +130,7 @@ pub(crate) enum Hand {
 }
 
 /// What has to happen in ten thousand histories, and at least how often.
-const FLOORS: [(&str, u64); 46] = [
+const FLOORS: [(&str, u64); 47] = [
     ("two tabs alone", 5_000),
     ("refresh", 60_000),
     ("refresh again", 60_000),
@@ -149,6 +151,7 @@ const FLOORS: [(&str, u64); 46] = [
     ("enable", 500),
     ("set password", 250),
     ("reused", 1_500),
+    ("reused, and the account ended", 400),
     ("reused by the thief", 800),
     ("reused by the owner, after a theft", 50),
     ("newest judged", 60_000),
@@ -187,13 +190,15 @@ impl Plot for Families {
     fn of_seed(seed: u64) -> History<Self> {
         // Other choices than those of the histories of accounts.
         let mut author = Author { choices: Choices::new(seed ^ 0x6661_6d69), steps: Vec::new(), theft: false, back: 0 };
-        let setup = if author.choices.percent(85) { Setup::Jar } else { Setup::Copies };
+        let tabs = if author.choices.percent(85) { Tabs::Jar } else { Tabs::Copies };
+        let ends = if seed.is_multiple_of(3) { ReuseEnds::Account } else { ReuseEnds::Session };
+        let setup = Setup { tabs, ends };
         author.write();
         History { seed, setup, steps: author.steps }
     }
 
-    fn house(_: Setup, ground: Arc<dyn Ground>) -> House {
-        House::new(ground, |site| house::build(site, 1))
+    fn house(setup: Setup, ground: Arc<dyn Ground>) -> House {
+        House::new(ground, move |site| house::build(site, 1, setup.ends))
     }
 
     fn run(house: &mut House, history: &History<Self>, telling: Telling, coverage: &mut Coverage) -> Outcome {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use authkit_account::Accounts;
-use authkit_core::{AuthManager, KeyRing};
+use authkit_core::{AuthManager, KeyRing, ReuseEnds};
 use authkit_session::Sessions;
 
 use crate::{house::Site, plugin::Words};
@@ -18,7 +18,7 @@ pub(super) const IDLE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 pub(super) const ABSOLUTE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// The application with so many keys, the latest in front.
-pub(super) fn build(site: &Site, keys: u8) -> AuthManager {
+pub(super) fn build(site: &Site, keys: u8, ends: ReuseEnds) -> AuthManager {
     let key = |n: u8| std::array::from_fn(|at| (at as u8).wrapping_mul(29).wrapping_add(n.wrapping_mul(17)));
     AuthManager::builder()
         .public_url("http://localhost:3000")
@@ -27,7 +27,7 @@ pub(super) fn build(site: &Site, keys: u8) -> AuthManager {
         .clock(site.clock.clone())
         .rng(site.dice.clone())
         .plugin(Accounts::default())
-        .plugin(Sessions::jwt())
+        .plugin(Sessions::jwt().reuse_ends(ends))
         .plugin(Words)
         .build()
         .expect("a complete setup")

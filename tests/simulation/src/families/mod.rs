@@ -8,6 +8,8 @@ mod protocol;
 mod run;
 mod walk;
 
+use authkit_core::ReuseEnds;
+
 use crate::{
     coverage::Coverage,
     ground::Grounds,
@@ -17,9 +19,17 @@ use crate::{
 /// Histories of families.
 pub(crate) struct Families;
 
+/// What differs between histories.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Setup {
+    tabs: Tabs,
+    /// What an old token ends.
+    ends: ReuseEnds,
+}
+
 /// Where the tabs keep their tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Setup {
+pub(crate) enum Tabs {
     /// In one place, as browsers do: the latest answer wins.
     Jar,
     /// Each in its own memory, which is two holders of one token.

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use authkit_core::{Id, Status, Timestamp};
+use authkit_core::{Id, ReuseEnds, Status, Timestamp};
 use serde_json::Value as JsonValue;
 
 use super::{
-    Setup,
+    Setup, Tabs,
     ask::{Answer, Ask, Deed, Pair},
     history::Who,
     house::{ABSOLUTE, ACCESS, IDLE, SKEW},
@@ -33,6 +33,10 @@ pub(super) struct Model {
     pub(super) id: Id,
     /// The owner's session at the other device.
     desk: Id,
+    /// What an old token ends.
+    ends: ReuseEnds,
+    /// When one ended the whole account.
+    account_ended: Option<Timestamp>,
     /// Tokens that were given out.
     refresh: BTreeMap<String, Token>,
     access: BTreeMap<String, Access>,
@@ -89,6 +93,8 @@ pub(super) struct Flight {
     pub(super) now: Timestamp,
     pub(super) seen: Vec<Seen>,
     pub(super) trouble: Option<Trouble>,
+    /// What happened to another request while this one was on its way: a read that failed.
+    pub(super) beside: Option<Trouble>,
     /// The newest token of the family when it was sent.
     sent: Token,
     /// The owner may be logged out by it: it shows an older token than the newest that a tab was given, or two other
@@ -147,10 +153,12 @@ impl Model {
             family: Some(family),
             id: first.id,
             desk,
+            ends: setup.ends,
+            account_ended: None,
             refresh: BTreeMap::new(),
             access: BTreeMap::new(),
             best: Token::default(),
-            theft: setup == Setup::Copies,
+            theft: setup.tabs == Tabs::Copies,
             records: look.records.iter().map(|(id, _)| id).collect(),
         };
         model.give(pair, Token::default(), now)?;
@@ -167,6 +175,7 @@ impl Model {
             now,
             seen: Vec::new(),
             trouble: None,
+            beside: None,
             sent: first.unwrap_or_else(|| self.newest()),
             judged: None,
             confirmed: None,
@@ -267,6 +276,10 @@ impl Model {
                 return Err(breach("R6", format!("a token in the record of {}", record.text("kind"))));
             }
             let data: JsonValue = serde_json::from_str(record.text("data")).unwrap_or_default();
+            let ends = data.get("ends").and_then(JsonValue::as_str);
+            if record.text("kind") == "refresh_token_reused" && ends != Some(self.ends.as_str()) {
+                return Err(breach("R6", format!("the record says that {ends:?} ended")));
+            }
             let again = data.get("again").and_then(JsonValue::as_bool).unwrap_or(false);
             let said = if again { Worth::Replaced } else { Worth::Newest };
             new.push((id, record.text("kind").to_owned(), said));
@@ -365,7 +378,15 @@ impl Model {
         if !self.theft && !flight.excused {
             return Err(breach("R1", "the owner is logged out, and nobody else was there"));
         }
-        self.end(flight.now)
+        match self.ends {
+            ReuseEnds::Account => {
+                self.raise_epoch();
+                self.purge(flight.now);
+                self.account_ended = Some(flight.now);
+                Ok(())
+            }
+            _ => self.end(flight.now),
+        }
     }
 
     /// An access token showed a living session when it was looked at, and it is still there.
@@ -427,6 +448,10 @@ impl Model {
         }
         if look.sessions.iter().any(|(id, _)| id != self.id && id != self.desk) {
             return Err(breach("R2", "a session that nobody signed in to"));
+        }
+        let desk_goes_on = |at| look.sessions.get(self.desk).is_some_and(|row| row.time("expires_at") > at);
+        if self.account_ended.is_some_and(desk_goes_on) {
+            return Err(breach("R5", "the account has ended, and the session at the other device goes on"));
         }
         match (&mut self.family, look.sessions.get(self.id)) {
             (Some(family), Some(row)) => family.agrees(row),
@@ -514,13 +539,16 @@ impl Model {
     }
 
     fn refused(&self, flight: &Flight, refusal: &Refusal) -> Checked {
+        // Whoever waits for keys that another request reads fails with it.
+        let shared = |_: &Trouble| refusal.printed.contains("another request could not read the signing keys");
+        let trouble = flight.trouble.or(flight.beside.filter(shared));
         let dead = refusal.code == "core.unauthenticated";
-        if !dead && flight.trouble.is_none() && matches!(flight.ask.deed, Deed::Refresh { .. } | Deed::Use { .. }) {
+        if !dead && trouble.is_none() && matches!(flight.ask.deed, Deed::Refresh { .. } | Deed::Use { .. }) {
             return Err(breach("R1", format!("{} was answered with {}", flight.ask.deed.name(), refusal.printed)));
         }
         let gives = ["token_refreshed", "session_raised", "password_changed"];
         let given = flight.landed.iter().find(|kind| gives.contains(&kind.as_str()));
-        if let Some(kind) = given.filter(|_| flight.trouble != Some(Trouble::ReadFails)) {
+        if let Some(kind) = given.filter(|_| trouble != Some(Trouble::ReadFails)) {
             return Err(breach("R6", format!("{kind} was written, and the client was told {}", refusal.code)));
         }
         match &flight.ask.deed {

@@ -1,9 +1,9 @@
 //! One history of a family, from its first step to its last, with the model at its side.
 
-use authkit_core::{Clock as _, Status, Timestamp, base64url, from_base64url};
+use authkit_core::{Clock as _, ReuseEnds, Status, Timestamp, base64url, from_base64url};
 
 use super::{
-    Families, Setup,
+    Families, Setup, Tabs,
     ask::{Answer, Ask, Deed, Pair, perform},
     history::{Forgery, Hand, Reply, Step, Who, Wish},
     house::build,
@@ -18,7 +18,7 @@ use crate::{
     request::Tenant,
     rows::{Rows, Table},
     schedule::{Journey, block_on},
-    store::{Fault, SLOTS, Seen},
+    store::{Fault, SLOTS, Seen, Trouble},
     token::{REFRESH, REFRESH_LENGTH},
 };
 
@@ -36,7 +36,7 @@ pub(super) fn run(
 ) -> Outcome {
     house.clear(history.seed);
     // What the history before left in memory is of another store.
-    house.auth = build(&house.site, 1);
+    house.auth = build(&house.site, 1, history.setup.ends);
     let mut told = Vec::new();
     let breach = match Run::begin(house, history.setup, telling, coverage) {
         Ok(mut run) => {
@@ -161,14 +161,14 @@ impl<'h> Run<'h> {
             }
             Step::Crash => {
                 self.abandon();
-                self.house.auth = build(&self.house.site, self.keys);
+                self.house.auth = build(&self.house.site, self.keys, self.setup.ends);
                 self.coverage.count("crashed");
                 Ok(())
             }
             Step::NewKey => {
                 self.abandon();
                 self.keys = self.keys.saturating_add(1).min(8);
-                self.house.auth = build(&self.house.site, self.keys);
+                self.house.auth = build(&self.house.site, self.keys, self.setup.ends);
                 self.coverage.count("new key");
                 Ok(())
             }
@@ -238,6 +238,9 @@ impl<'h> Run<'h> {
             if let Seen::Trouble(trouble) = call {
                 flight.trouble = Some(*trouble);
                 self.coverage.count(trouble.name());
+                if *trouble == Trouble::ReadFails {
+                    self.flying.iter_mut().flatten().for_each(|trip| trip.flight.beside = Some(*trouble));
+                }
             }
         }
         flight.seen.extend(seen.iter().cloned());
@@ -297,8 +300,8 @@ impl<'h> Run<'h> {
             Who::One | Who::Two => {
                 self.model.received(&pair);
                 let [one, two] = &mut self.tabs;
-                match (self.setup, who) {
-                    (Setup::Copies, Who::Two) => two.push(pair),
+                match (self.setup.tabs, who) {
+                    (Tabs::Copies, Who::Two) => two.push(pair),
                     _ => one.push(pair),
                 }
             }
@@ -308,9 +311,9 @@ impl<'h> Run<'h> {
     /// What somebody was given, latest last.
     const fn holder(&self, who: Who) -> &Vec<Pair> {
         let [one, two] = &self.tabs;
-        match (who, self.setup) {
+        match (who, self.setup.tabs) {
             (Who::Thief, _) => &self.thief,
-            (Who::Two, Setup::Copies) => two,
+            (Who::Two, Tabs::Copies) => two,
             _ => one,
         }
     }
@@ -386,10 +389,13 @@ impl<'h> Run<'h> {
         }
         if flight.landed.iter().any(|kind| kind == "refresh_token_reused") {
             self.coverage.count("reused");
+            if self.setup.ends == ReuseEnds::Account {
+                self.coverage.count("reused, and the account ended");
+            }
             match flight.ask.who {
                 Who::Thief => self.coverage.count("reused by the thief"),
                 _ if !self.thief.is_empty() => self.coverage.count("reused by the owner, after a theft"),
-                _ if self.setup == Setup::Jar => self.coverage.count("reused by the owner alone, late or twice"),
+                _ if self.setup.tabs == Tabs::Jar => self.coverage.count("reused by the owner alone, late or twice"),
                 _ => {}
             }
         }

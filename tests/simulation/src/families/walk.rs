@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use authkit_core::{Clock as _, Timestamp};
+use authkit_core::{Clock as _, ReuseEnds, Timestamp};
 
 use super::{
     ask::{ADDRESS, Answer, Ask, Deed, perform},
@@ -17,14 +17,14 @@ const STEPS: usize = 24;
 
 /// Makes so many walks; how many tokens were shown in them.
 pub(super) fn walk(walks: u64) -> Result<u64, String> {
-    let mut house = House::new(Arc::new(Memory::default()), |site| build(site, 1));
+    let mut house = House::new(Arc::new(Memory::default()), |site| build(site, 1, ReuseEnds::Session));
     (0..walks)
         .try_fold(0, |shown, seed| Ok(shown + one(&mut house, seed).map_err(|text| format!("walk {seed}: {text}"))?))
 }
 
 fn one(house: &mut House, seed: u64) -> Result<u64, String> {
     house.clear(seed);
-    house.auth = build(&house.site, 1);
+    house.auth = build(&house.site, 1, ReuseEnds::Session);
     let mut choices = Choices::new(seed ^ 0x7761_6c6b);
     let ask = |who, deed| block_on(perform(house.auth.clone(), Ask { who, deed }));
     let password = format!("{ADDRESS} velvet kite");

@@ -28,7 +28,7 @@ fn commands_are_found_by_their_names() {
     let auth = with(Odd::adding("odd", named("odd things-do"))).build().unwrap();
     let names: Vec<&str> = auth.commands().iter().map(|command| command.name).collect();
     assert!(names.is_sorted() && names.contains(&"odd things-do"), "{names:?}");
-    let core = ["audit tail", "keys generate", "migrate", "sessions end", "sessions list"];
+    let core = ["audit tail", "keys generate", "migrate", "sessions end", "sessions end-all", "sessions list"];
     assert!(core.iter().all(|name| names.contains(name)), "{names:?}");
 }
 

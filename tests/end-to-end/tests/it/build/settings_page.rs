@@ -37,7 +37,8 @@ fn rows(page: &mut String, root: &JsonValue, schema: &JsonValue, given: &JsonVal
         let declared = &schema["properties"][key];
         let about = declared["description"].as_str().unwrap_or_default();
         let resolved = resolved(root, declared);
-        if value.is_object() {
+        let words = choices(root, resolved);
+        if value.is_object() && words.is_empty() {
             rows(page, root, resolved, value, &path);
             continue;
         }
@@ -45,7 +46,11 @@ fn rows(page: &mut String, root: &JsonValue, schema: &JsonValue, given: &JsonVal
         // A link of the documentation of the code.
         let about = about.replace("[`", "`").replace("`]", "`");
         assert!(!about.is_empty(), "{path} has no description");
-        writeln!(page, "| `{path}` | `{value}` | {about}{} |", choices(resolved)).unwrap();
+        let value = if value.is_object() { "the keys below".to_owned() } else { format!("`{value}`") };
+        writeln!(page, "| `{path}` | {value} | {about}{words} |").unwrap();
+        if let Some(table) = table(root, resolved) {
+            rows(page, root, table, &keys[key], &path);
+        }
     }
 }
 
@@ -55,11 +60,21 @@ fn resolved<'s>(root: &'s JsonValue, schema: &'s JsonValue) -> &'s JsonValue {
     target.unwrap_or(schema)
 }
 
+/// What a setting can be, in place of words.
+fn table<'s>(root: &'s JsonValue, schema: &'s JsonValue) -> Option<&'s JsonValue> {
+    let kinds = schema["anyOf"].as_array().into_iter().flatten();
+    kinds.map(|kind| resolved(root, kind)).find(|kind| kind["properties"].is_object())
+}
+
 /// The words that a setting can be, if it is one of some words.
-fn choices(schema: &JsonValue) -> String {
-    let variants = schema["oneOf"].as_array().into_iter().flatten().filter_map(|variant| variant["const"].as_str());
-    let plain = schema["enum"].as_array().into_iter().flatten().filter_map(JsonValue::as_str);
-    let words: Vec<String> = variants.chain(plain).map(|word| format!("`{word}`")).collect();
+fn choices(root: &JsonValue, schema: &JsonValue) -> String {
+    fn words<'s>(root: &'s JsonValue, schema: &'s JsonValue) -> Vec<&'s str> {
+        let of = |key: &str| schema[key].as_array().map_or(&[][..], Vec::as_slice);
+        let within = of("anyOf").iter().flat_map(|kind| words(root, resolved(root, kind)));
+        let variants = of("oneOf").iter().filter_map(|variant| variant["const"].as_str());
+        within.chain(variants).chain(of("enum").iter().filter_map(JsonValue::as_str)).collect()
+    }
+    let words: Vec<String> = words(root, schema).into_iter().map(|word| format!("`{word}`")).collect();
     if words.is_empty() { String::new() } else { format!(" One of {}.", words.join(", ")) }
 }
 
