@@ -1,4 +1,4 @@
-//! The security map, `docs/security/asvs.md`: every test that it names has to exist.
+//! `cargo xtask asvs`: every test that the security map names has to exist, and its sums have to be right.
 
 use std::collections::HashSet;
 use std::fs;
@@ -15,7 +15,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let path = workspace.root.join(MAP);
     let text = fs::read_to_string(&path).with_context(|| format!("{MAP} cannot be read"))?;
     let rows = rows(&text);
-    let problems = problems(&rows, |file| fs::read_to_string(workspace.root.join(file)).ok());
+    let mut problems = problems(&rows, |file| fs::read_to_string(workspace.root.join(file)).ok());
+    problems.extend(wrong_sums(&text, &rows));
     ensure!(problems.is_empty(), "{MAP} is not true:\n{}", problems.join("\n"));
 
     let counts = STATES.map(|state| (state, rows.iter().filter(|row| row.state == state).count()));
@@ -27,6 +28,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
 /// One line of the table.
 struct Row<'t> {
     id: &'t str,
+    level: &'t str,
     state: &'t str,
     proof: &'t str,
 }
@@ -39,8 +41,8 @@ fn rows(text: &str) -> Vec<Row<'_>> {
 fn row(line: &str) -> Option<Row<'_>> {
     let cells: Vec<_> = line.strip_prefix("| ")?.strip_suffix(" |")?.split(" | ").map(str::trim).collect();
     match cells.as_slice() {
-        [id, _, _, state, proof] if is_id(id) => Some(Row { id, state, proof }),
-        [id, ..] if is_id(id) => Some(Row { id, state: "a line of other than five cells", proof: "" }),
+        [id, level, _, state, proof] if is_id(id) => Some(Row { id, level, state, proof }),
+        [id, ..] if is_id(id) => Some(Row { id, level: "", state: "a line of other than five cells", proof: "" }),
         _ => None,
     }
 }
@@ -80,6 +82,21 @@ fn problems(rows: &[Row<'_>], read: impl Fn(&str) -> Option<String>) -> Vec<Stri
                 }
                 _ => {}
             }
+        }
+    }
+    problems
+}
+
+/// Lines of sums, such as `| met | 1 | 2 | 3 | 6 |`, that the rows do not add up to.
+fn wrong_sums(text: &str, rows: &[Row<'_>]) -> Vec<String> {
+    let mut problems = Vec::new();
+    for state in STATES {
+        let of_level = |level: &str| rows.iter().filter(|row| row.state == state && row.level == level).count();
+        let [l1, l2, l3] = ["L1", "L2", "L3"].map(of_level);
+        let all = l1 + l2 + l3;
+        let sums = format!("| {state} | {l1} | {l2} | {l3} | {all} |");
+        if all > 0 && !text.lines().any(|line| line == sums) {
+            problems.push(format!("- the sums have to be: {sums}"));
         }
     }
     problems
@@ -134,6 +151,14 @@ mod tests {
         ] {
             assert_eq!(check(&format!("| V6.2.1 | L1 | a | met | {proof} |")), [format!("- V6.2.1: {problem}")]);
         }
+    }
+
+    #[test]
+    fn wrong_sums_are_named() {
+        let row = "| V6.2.1 | L2 | a | met | `tests/a.rs::holds` |";
+        let sums = |line: &str| wrong_sums(&format!("{line}\n{row}"), &rows(row));
+        assert_eq!(sums("| met | 0 | 1 | 0 | 1 |"), [""; 0]);
+        assert_eq!(sums("| met | 1 | 0 | 0 | 1 |"), ["- the sums have to be: | met | 0 | 1 | 0 | 1 |"]);
     }
 
     #[test]

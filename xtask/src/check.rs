@@ -9,7 +9,7 @@ use crate::command::{self, cargo};
 use crate::release::Trial;
 use crate::services::Services;
 use crate::workspace::Workspace;
-use crate::{api, asvs, deps, release, services, smoke, test};
+use crate::{api, asvs, deps, documents, links, release, services, test};
 
 /// How much is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,7 @@ pub(crate) fn run(workspace: &Workspace, depth: Depth) -> Result<()> {
     steps.run("formatting", || command::run(&mut cargo(workspace, &["fmt", "--all", "--check"])))?;
     steps.run("import rules", || deps::run(workspace))?;
     steps.run("security map", || asvs::run(workspace))?;
+    steps.run("links", || links::run(workspace))?;
     steps.run("clippy", || {
         let clippy = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
         command::run(&mut cargo(workspace, &clippy))
@@ -42,7 +43,7 @@ pub(crate) fn run(workspace: &Workspace, depth: Depth) -> Result<()> {
         let doc = ["doc", "--workspace", "--no-deps"];
         command::run(cargo(workspace, &doc).env("RUSTDOCFLAGS", "--deny warnings"))
     })?;
-    steps.run("quickstart", || smoke::run(workspace))?;
+    steps.run("commands of every page", || documents::run(workspace, &services, &[]))?;
     steps.run("licences, bans and sources", || cargo_deny(workspace))?;
     steps.run("packages", || {
         release::versions(workspace)?;

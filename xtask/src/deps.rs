@@ -1,5 +1,6 @@
 //! `cargo xtask deps`: which crate may use which, and what every crate must have.
 
+mod cryptography;
 mod rules;
 
 use std::fs;
@@ -22,6 +23,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         }
     }
     violations.extend(rules::core_tree_violations(&core_tree(workspace)?));
+    violations.extend(cryptography::violations(workspace)?);
 
     if violations.is_empty() {
         println!("{} packages keep the rules", workspace.packages.len());

@@ -11,10 +11,12 @@ mod bench;
 mod check;
 mod command;
 mod deps;
+mod documents;
 mod faults;
+mod links;
 mod release;
+mod sbom;
 mod services;
-mod smoke;
 mod test;
 mod workspace;
 
@@ -56,12 +58,19 @@ fn dispatch(arguments: &[&str]) -> Result<ExitCode> {
         ["check"] => check::run(&workspace, Depth::Usual)?,
         ["check", "--full"] => check::run(&workspace, Depth::Full)?,
         ["deps"] => deps::run(&workspace)?,
+        ["documents", names @ ..] => {
+            services::require()?;
+            documents::run(&workspace, &Services::start()?, names)?;
+        }
+        ["links"] => links::run(&workspace)?,
+        ["asvs"] => asvs::run(&workspace)?,
         ["faults", names @ ..] => faults::run(&workspace, names)?,
         ["api"] => api::check(&workspace)?,
         ["api", "--write"] => api::write(&workspace)?,
         ["package"] => release::package(&workspace, Trial::Built)?,
         ["publish"] => release::publish(&workspace)?,
         ["notes", version] => release::notes(&workspace, version)?,
+        ["sbom"] => sbom::run(&workspace)?,
         ["services"] => Services::start()?.keep(),
         ["services", "--check"] => services::require()?,
         ["bench", rest @ ..] => bench::run(&workspace, rest)?,
@@ -76,6 +85,9 @@ Usage: cargo xtask COMMAND
   test [ARGS]         run every test; ARGS go to `cargo test`, so a name filters
   check [--full]      run what CI runs; --full adds each crate alone and long races
   deps                check which crate may use which, and what each crate must have
+  documents [PAGES]   run the commands that README, guides and examples show; PAGES such as README.md
+  asvs                check that every test that docs/security/asvs.md names is there
+  links               check that every link within the repository leads somewhere
   faults [NAMES]      break the source in one place after the other; the simulation has to notice
   services [--check]  keep the databases that tests need running until Ctrl-C, for `cargo test`;
                       --check only says whether the programs that tests need are installed
@@ -84,6 +96,7 @@ Usage: cargo xtask COMMAND
   package             make the packages of all crates, and build each from its package alone
   publish             publish every crate whose version is not in the registry yet
   notes VERSION       print what the changelog says about a release
+  sbom                compare what `cargo cyclonedx` wrote beside each crate with what is built in
 
-`test`, `check` and `bench` start the databases for themselves, unless AUTHKIT_TEST_POSTGRES or
-AUTHKIT_TEST_MARIADB say where one is.";
+`test`, `check`, `documents` and `bench` start the databases for themselves, unless
+AUTHKIT_TEST_POSTGRES or AUTHKIT_TEST_MARIADB say where one is.";

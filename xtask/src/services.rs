@@ -38,13 +38,18 @@ pub(crate) fn in_ci() -> bool {
 }
 
 fn programs() -> Vec<Program> {
-    let browser = |name, debian_package| Program { name, debian_package, needed_by: "the browser tests".to_owned() };
-    let mut programs = vec![browser("chromium", "chromium"), browser("chromedriver", "chromium-driver")];
+    let program =
+        |name, debian_package, needed_by: &str| Program { name, debian_package, needed_by: needed_by.to_owned() };
+    let mut programs = vec![
+        program("chromium", "chromium", "the browser tests"),
+        program("chromedriver", "chromium-driver", "the browser tests"),
+    ];
+    programs.extend(["curl", "jq", "sqlite3"].map(|name| program(name, name, "the commands of the pages")));
 
     for database in Database::ALL.into_iter().filter(|database| given(*database).is_none()) {
         let (debian_package, needed_by) = (database.debian_package(), format!("the tests on {}", database.name()));
-        for name in [database.setup_program(), database.server_program()] {
-            programs.push(Program { name, debian_package, needed_by: needed_by.clone() });
+        for name in database.programs() {
+            programs.push(program(name, debian_package, &needed_by));
         }
     }
     programs
@@ -121,5 +126,5 @@ fn given(database: Database) -> Option<String> {
 }
 
 fn is_installed(database: Database) -> bool {
-    [database.setup_program(), database.server_program()].into_iter().all(|program| find_program(program).is_some())
+    database.programs().all(|program| find_program(program).is_some())
 }

@@ -1,5 +1,6 @@
 //! What Cargo knows about this workspace.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -63,6 +64,14 @@ impl Workspace {
             target: text(metadata, "target_directory")?.into(),
             packages: packages.iter().map(Package::parse).collect::<Option<_>>()?,
         })
+    }
+
+    /// What Git knows, and what it would be told of next; files that were deleted are left out.
+    pub(crate) fn files(&self) -> Result<BTreeSet<String>> {
+        let mut git = Command::new("git");
+        git.args(["ls-files", "--cached", "--others", "--exclude-standard"]).current_dir(&self.root);
+        let names = command::output(&mut git)?;
+        Ok(names.lines().filter(|name| self.root.join(name).is_file()).map(str::to_owned).collect())
     }
 
     /// Those that go to the registry.

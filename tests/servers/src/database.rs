@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use crate::{Durability, mariadb, postgres};
+use crate::{Durability, mariadb, postgres, redis};
 
 /// A database that runs as a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub enum Database {
     MariaDb,
     /// PostgreSQL, 15 or newer.
     Postgres,
+    /// Redis, 7 or newer.
+    Redis,
 }
 
 /// The most connections that a server takes: several test programs at once, some ten for each test.
@@ -20,7 +22,7 @@ pub(crate) const MAX_CONNECTIONS: u32 = 400;
 
 impl Database {
     /// Every database, in the order in which they are reported.
-    pub const ALL: [Self; 2] = [Self::Postgres, Self::MariaDb];
+    pub const ALL: [Self; 3] = [Self::Postgres, Self::MariaDb, Self::Redis];
 
     /// The name as its makers write it.
     #[must_use]
@@ -28,6 +30,7 @@ impl Database {
         match self {
             Self::MariaDb => "MariaDB",
             Self::Postgres => "PostgreSQL",
+            Self::Redis => "Redis",
         }
     }
 
@@ -37,6 +40,7 @@ impl Database {
         match self {
             Self::MariaDb => "AUTHKIT_TEST_MARIADB",
             Self::Postgres => "AUTHKIT_TEST_POSTGRES",
+            Self::Redis => "AUTHKIT_TEST_REDIS",
         }
     }
 
@@ -46,6 +50,7 @@ impl Database {
         match self {
             Self::MariaDb => "mariadb-server",
             Self::Postgres => "postgresql",
+            Self::Redis => "redis-server",
         }
     }
 
@@ -55,23 +60,31 @@ impl Database {
         match self {
             Self::MariaDb => "mariadbd",
             Self::Postgres => "postgres",
+            Self::Redis => "redis-server",
         }
     }
 
-    /// The program that makes the folder of data.
+    /// The program that makes the folder of data, where one is needed.
     #[must_use]
-    pub const fn setup_program(self) -> &'static str {
+    pub const fn setup_program(self) -> Option<&'static str> {
         match self {
-            Self::MariaDb => "mariadb-install-db",
-            Self::Postgres => "initdb",
+            Self::MariaDb => Some("mariadb-install-db"),
+            Self::Postgres => Some("initdb"),
+            Self::Redis => None,
         }
     }
 
-    /// The account that runs the server for root, made by Debian's package.
-    pub(crate) const fn account(self) -> &'static str {
+    /// Every program that has to be installed.
+    pub fn programs(self) -> impl Iterator<Item = &'static str> {
+        self.setup_program().into_iter().chain([self.server_program()])
+    }
+
+    /// The account that runs the server for root, made by Debian's package, where root may not run it.
+    pub(crate) const fn account(self) -> Option<&'static str> {
         match self {
-            Self::MariaDb => "mysql",
-            Self::Postgres => "postgres",
+            Self::MariaDb => Some("mysql"),
+            Self::Postgres => Some("postgres"),
+            Self::Redis => None,
         }
     }
 
@@ -79,6 +92,7 @@ impl Database {
         match self {
             Self::MariaDb => mariadb::setup_arguments(folder),
             Self::Postgres => postgres::setup_arguments(folder),
+            Self::Redis => Vec::new(),
         }
     }
 
@@ -86,6 +100,7 @@ impl Database {
         match self {
             Self::MariaDb => mariadb::server_arguments(folder, port, durability),
             Self::Postgres => postgres::server_arguments(folder, port, durability),
+            Self::Redis => redis::server_arguments(folder, port),
         }
     }
 
@@ -94,13 +109,14 @@ impl Database {
         match self {
             Self::MariaDb => "ready for connections",
             Self::Postgres => "ready to accept connections",
+            Self::Redis => "Ready to accept connections",
         }
     }
 
     /// The signal that ends a server quickly, without care for its data.
     pub(crate) const fn stop_signal(self) -> &'static str {
         match self {
-            Self::MariaDb => "KILL",
+            Self::MariaDb | Self::Redis => "KILL",
             // Killed, it would leave shared memory behind.
             Self::Postgres => "QUIT",
         }
@@ -111,6 +127,7 @@ impl Database {
         match self {
             Self::MariaDb => format!("mysql://root@127.0.0.1:{port}/mysql"),
             Self::Postgres => format!("postgres://postgres@127.0.0.1:{port}/postgres"),
+            Self::Redis => format!("redis://127.0.0.1:{port}/0"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! PostgreSQL and MariaDB servers for tests: on a free loopback port, with data of their own, gone when dropped.
+//! PostgreSQL, MariaDB and Redis servers for tests: on a free loopback port, with data of their own, gone when dropped.
 //!
 //! A server ends with the process that started it, however that one ends: by Ctrl-C, by a panic, or killed. Nothing is
 //! shared with a server that the machine runs anyway.
@@ -16,6 +16,7 @@ mod error;
 mod mariadb;
 mod postgres;
 mod program;
+mod redis;
 mod server;
 mod test_url;
 mod watcher;

@@ -50,15 +50,18 @@ impl Server {
     ///
     /// [`Error::Missing`] if the database is not installed, and others with what the server says.
     pub fn start(database: Database, durability: Durability) -> Result<Self, Error> {
-        let setup = program::require(database, database.setup_program())?;
+        let setup = database.setup_program();
+        let setup = setup.map(|name| Ok((name, program::require(database, name)?))).transpose()?;
         let program = program::require(database, database.server_program())?;
         let folder = tempfile::Builder::new().prefix("authkit-server-").tempdir();
         let folder = folder.map_err(Error::io("no folder can be made"))?.keep();
         let watcher = Watcher::start(&folder)?;
-        let account = Account::owning(&folder, database.account())?;
+        let account = database.account().map(|name| Account::owning(&folder, name)).transpose()?.flatten();
         let mut server = Self { database, durability, folder, account, program, port: 0, process: None, watcher };
 
-        server.make_data(&setup)?;
+        if let Some((name, setup)) = setup {
+            server.make_data(name, &setup)?;
+        }
         server.serve_on_free_port()?;
         Ok(server)
     }
@@ -96,7 +99,7 @@ impl Server {
         }
     }
 
-    fn make_data(&mut self, setup: &Path) -> Result<(), Error> {
+    fn make_data(&mut self, name: &'static str, setup: &Path) -> Result<(), Error> {
         let attempt = || format!("{} cannot be run", setup.display());
         let mut process = self.command(setup)?;
         let process = process.args(self.database.setup_arguments(&self.folder)).spawn();
@@ -108,7 +111,7 @@ impl Server {
         if status.success() {
             return Ok(());
         }
-        Err(Error::Start { program: self.database.setup_program(), log: self.log() })
+        Err(Error::Start { program: name, log: self.log() })
     }
 
     fn serve_on_free_port(&mut self) -> Result<(), Error> {

@@ -16,6 +16,11 @@ fn postgres_comes_back_where_it_was_killed() {
     comes_back_where_it_was_killed(Database::Postgres);
 }
 
+#[test]
+fn redis_comes_back_where_it_was_killed() {
+    comes_back_where_it_was_killed(Database::Redis);
+}
+
 fn comes_back_where_it_was_killed(database: Database) {
     if test_url(database).expect("a server").is_none() {
         return;
@@ -48,11 +53,12 @@ fn two_servers_do_not_meet() {
     assert!(answers(&second.url()));
 }
 
-/// Says whether a server of either database takes connections at the address.
+/// Says whether a server of any database takes connections at the address.
 fn answers(url: &str) -> bool {
-    let address = url.split(['@', '/']).nth(3).expect("HOST:PORT");
+    let address = url.split(['@', '/']).find(|part| part.starts_with("127.0.0.1:")).expect("HOST:PORT");
     let Ok(mut stream) = TcpStream::connect(address) else { return false };
     // PostgreSQL's question for TLS, to which it says one letter; MariaDB greets before it reads anything.
-    stream.write_all(&[0, 0, 0, 8, 4, 210, 22, 47]).expect("a question");
+    let question: &[u8] = if url.starts_with("redis:") { b"PING\r\n" } else { &[0, 0, 0, 8, 4, 210, 22, 47] };
+    stream.write_all(question).expect("a question");
     stream.read_exact(&mut [0]).is_ok()
 }

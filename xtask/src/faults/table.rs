@@ -78,7 +78,7 @@ const HISTORIES: &[Fault] = faults! {
         "authkit-core/src/pipeline/admission.rs",
         "step.charged = self.charge(&charges).await?;" => "step.charged = Vec::new();";
     "charges have no cap" breaks "I10":
-        "authkit-core/src/pipeline/admission.rs",
+        "authkit-core/src/charge.rs",
         "max: Some(charge.max)," => "max: None,";
     "a refused guess is given back" breaks "I10":
         "authkit-core/src/pipeline/refusal.rs",
@@ -163,7 +163,7 @@ const FAMILIES: &[Fault] = faults! {
     "the token before the newest one ends the family" breaks "R1":
         "authkit-session/src/jwt/refresh.rs",
         "0 | 1 => RefreshState::Replaced(kept)," =>
-        "0 => RefreshState::Replaced(kept),\n            1 => RefreshState::Reused(kept),";
+        "0 => RefreshState::Replaced(kept),\n            1 => RefreshState::Reused(kept, self.reuse_ends),";
     "the token before the newest one is followed" breaks "R2":
         "authkit-session/src/jwt/refresh.rs",
         "0 if !fresh => RefreshState::Newest(kept)," => "0 | 1 if !fresh => RefreshState::Newest(kept),";
@@ -190,10 +190,10 @@ const FAMILIES: &[Fault] = faults! {
         "2 if fresh => RefreshState::Replaced(kept)," => "2 => RefreshState::Replaced(kept),";
     "an old refresh token is as good as the one before the newest" breaks "R3":
         "authkit-session/src/jwt/refresh.rs",
-        "_ => RefreshState::Reused(kept)," => "_ => RefreshState::Replaced(kept),";
+        "_ => RefreshState::Reused(kept, self.reuse_ends)," => "_ => RefreshState::Replaced(kept),";
     "an old refresh token is refused and ends nothing" breaks "R3":
         "authkit-session/src/jwt/refresh.rs",
-        "_ => RefreshState::Reused(kept)," => "_ => RefreshState::Dead,";
+        "_ => RefreshState::Reused(kept, self.reuse_ends)," => "_ => RefreshState::Dead,";
     "the secret is no part of a refresh token" breaks "R7":
         "authkit-session/src/jwt/refresh.rs",
         "self.proof.tag(&[id.as_bytes(), &number, secret_hash])" =>
@@ -217,13 +217,13 @@ const FAMILIES: &[Fault] = faults! {
         "[SessionRow::refreshes.eq(kept.refreshes)]";
     "tokens that are given again are not guarded" breaks "R2", "R5", "R7":
         "authkit-session/src/session_store.rs",
-        "Renewal::Same => batch.ensure(&self.rows, at, unchanged).or(&codes::CONFLICT)," => "Renewal::Same => {}";
+        "batch.ensure(&self.rows, at, unchanged).or(&codes::CONFLICT);" => "";
     "a step-up keeps the number" breaks "R2":
         "authkit-session/src/session_store.rs",
         "SessionRow::refreshes.set(0)," => "";
     "a refresh is no use of the session" breaks "R1", "R5":
         "authkit-session/src/session_store.rs",
-        "SessionRow::last_seen_at.set(cx.now()).into(),\n                    SessionRow::expires_at" =>
+        "SessionRow::last_seen_at.set(cx.now()).into(),\n            SessionRow::expires_at" =>
         "SessionRow::expires_at";
     "a family that is refreshed lives for ever" breaks "R5":
         "authkit-session/src/session_store.rs",
@@ -240,8 +240,15 @@ const FAMILIES: &[Fault] = faults! {
         ".ensure(&self.engine.spine.principals, At::id(principal.id), issuable(principal).into_iter().take(0))";
     "a token that was used again is recorded, and the family goes on" breaks "R5", "R6":
         "authkit-core/src/pipeline/refresh.rs",
-        "self.engine.sessions.end(self, principal, Ending::One(session), &mut batch);" =>
-        "let _ = (Ending::One(session), &mut batch);";
+        "self.engine.sessions.end(self, principal, Ending::One(session), &mut batch)," => "drop(Ending::One(session)),";
+    "an old token ends its session, where it is to end the account" breaks "R5", "R6":
+        "authkit-core/src/pipeline/refresh.rs",
+        "ReuseEnds::Account => batch.raise_epoch(self, &kept.session.principal, EndSessions::All)," =>
+        "ReuseEnds::Account => self.engine.sessions.end(self, principal, Ending::One(session), &mut batch),";
+    "an old token ends the account, where it is to end its session" breaks "R5", "R6":
+        "authkit-core/src/pipeline/refresh.rs",
+        "ReuseEnds::Session => self.engine.sessions.end(self, principal, Ending::One(session), &mut batch)," =>
+        "ReuseEnds::Session => batch.raise_epoch(self, &kept.session.principal, EndSessions::All),";
     "a refresh leaves no record" breaks "R2", "R6":
         "authkit-core/src/batch.rs",
         "ops.extend(records.into_iter().map(|record| audit.insertion(record)));" =>
@@ -251,8 +258,8 @@ const FAMILIES: &[Fault] = faults! {
         "if audit.exists(self, audit_id).await? =>" => "if { audit.exists(self, audit_id).await?; true } =>";
     "a refresh that another one overtook is an error" breaks "R1":
         "authkit-core/src/pipeline/refresh.rs",
-        "Err(error) if *error.code() == codes::CONFLICT => {}" =>
-        "Err(error) if *error.code() == codes::CONFLICT && false => {}";
+        "match self.try_refresh(token).await {\n                Err(error) if *error.code() == codes::CONFLICT => {}" =>
+        "match self.try_refresh(token).await {\n                Err(error) if *error.code() == codes::CONFLICT && false => {}";
     "an access token is confirmed whatever happened to its session" breaks "R7":
         "authkit-core/src/pipeline.rs",
         "found.generation == session.generation && found.principal.id" =>

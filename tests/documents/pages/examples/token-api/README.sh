@@ -1,0 +1,4 @@
+block
+expect '--- Done'
+block
+expect 'Hello '
