@@ -99,4 +99,4 @@ Usage: cargo xtask COMMAND
   sbom                compare what `cargo cyclonedx` wrote beside each crate with what is built in
 
 `test`, `check`, `documents` and `bench` start the databases for themselves, unless
-AUTHKIT_TEST_POSTGRES or AUTHKIT_TEST_MARIADB say where one is.";
+AUTHKIT_TEST_POSTGRES, AUTHKIT_TEST_MARIADB or AUTHKIT_TEST_REDIS say where one is.";

@@ -11,6 +11,7 @@ mod crash;
 mod hang;
 mod logger;
 mod outage;
+mod redis;
 mod schema;
 mod sessions;
 mod setup;

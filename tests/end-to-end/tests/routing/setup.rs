@@ -15,7 +15,7 @@ use authkit_store_memory::MemoryStore;
 
 use crate::{shelf::Shelves, stores::SESSIONS};
 
-fn complete() -> Builder {
+pub(crate) fn complete() -> Builder {
     AuthManager::builder()
         .public_url("http://localhost:3000")
         .keys(KeyRing::new([std::array::from_fn(|at| at as u8 * 3)]).unwrap())
@@ -26,7 +26,7 @@ fn complete() -> Builder {
         .plugin(Shelves::default())
 }
 
-fn problems(builder: Builder) -> Vec<String> {
+pub(crate) fn problems(builder: Builder) -> Vec<String> {
     let error = builder.build().expect_err("a setup that cannot be routed");
     error.problems.iter().map(ToString::to_string).collect()
 }

@@ -69,6 +69,15 @@ macro_rules! on_each_pair {
 
             $(#[$meta])*
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite_and_redis() {
+                use end_to_end::Backend::{Redis, Sqlite};
+                if Redis.is_here() {
+                    body(&$crate::stores::Stores::open(Sqlite, Redis).await).await;
+                }
+            }
+
+            $(#[$meta])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn sqlite_and_sqlite() {
                 body(&$crate::stores::Stores::open(end_to_end::Backend::Sqlite, end_to_end::Backend::Sqlite).await).await;
             }
@@ -117,7 +126,7 @@ impl Stores {
         world
     }
 
-    /// The databases of the main and the second store, where they are no memory.
+    /// The SQL databases of the main and the second store, where they are such.
     pub(crate) fn databases(&self) -> [Option<&str>; 2] {
         self.places.each_ref().map(Place::url)
     }
