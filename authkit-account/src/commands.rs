@@ -160,7 +160,7 @@ struct ImportInput {
 struct Imported {
     /// The line of a record that was refused.
     line: Option<u64>,
-    /// `imported`, `present` or `refused`; of a record that was refused, the code.
+    /// `imported`, `present` or `refused`; of a dry run `importable` for the first; of a record that was refused, the code.
     outcome: &'static str,
     /// How many records.
     records: u64,
@@ -194,7 +194,8 @@ pub(crate) fn import(import: Arc<AccountImport>) -> Command {
                 }
             }
             let totals = pass.totals();
-            let all = [("imported", totals.imported), ("present", totals.present), ("refused", totals.refused)];
+            let taken = if input.dry_run { "importable" } else { "imported" };
+            let all = [(taken, totals.imported), ("present", totals.present), ("refused", totals.refused)];
             for (outcome, records) in all {
                 run.show(&Imported { line: None, outcome, records, reason: None }).await?;
             }

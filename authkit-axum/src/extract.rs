@@ -2,7 +2,7 @@
 
 use std::{ops::Deref, sync::Arc, time::Duration};
 
-use authkit_core::{Access, AuthError, Principal, RequestContext, codes};
+use authkit_core::{Access, AuthError, FRESH, Principal, RequestContext, codes};
 use axum::{
     extract::{FromRequestParts, OptionalFromRequestParts},
     middleware::{FromExtractorLayer, from_extractor},
@@ -141,6 +141,9 @@ impl<S: Send + Sync> FromRequestParts<S> for ConfirmedSession {
 
 /// A [`ConfirmedSession`] with a proof that is at most so many seconds old; as an extractor.
 ///
+/// At least 300, which is [`FRESH`]: less does not compile. `POST /auth/step-up` asks for nothing while a proof is younger
+/// than that, so users could not get in until theirs is older.
+///
 /// # Errors
 ///
 /// As with [`Session`], and [`codes::STEP_UP_REQUIRED`] if every proof is older.
@@ -153,6 +156,14 @@ impl<S: Send + Sync> FromRequestParts<S> for ConfirmedSession {
 /// async fn delete_shop(session: authkit_axum::FreshSession<600>) -> String {
 ///     format!("{} deletes the shop", session.principal.id)
 /// }
+/// ```
+///
+/// Less than 300 seconds is refused by the compiler:
+///
+/// ```compile_fail
+/// async fn delete_shop(_: authkit_axum::FreshSession<299>) {}
+///
+/// let app: axum::Router = axum::Router::new().route("/shop", axum::routing::delete(delete_shop));
 /// ```
 #[derive(Clone, Debug)]
 pub struct FreshSession<const SECONDS: u64>(ConfirmedSession);
@@ -169,6 +180,12 @@ impl<const SECONDS: u64, S: Send + Sync> FromRequestParts<S> for FreshSession<SE
     type Rejection = HttpError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, HttpError> {
+        const {
+            assert!(
+                SECONDS >= FRESH.as_secs(),
+                "FreshSession takes 300 seconds or more: a step-up asks for nothing before"
+            );
+        }
         let session = ConfirmedSession::from_request_parts(parts, state).await?;
         let access = Access::FreshSession(Duration::from_secs(SECONDS));
         access.check(&carried(parts)?.cx, Some(&session)).map_err(|error| refused(parts, error))?;

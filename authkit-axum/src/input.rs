@@ -41,7 +41,8 @@ pub(crate) async fn read(
         return Ok(JsonValue::Object(Map::new()));
     }
     if !is_json(Given::header(headers, header::CONTENT_TYPE)) {
-        return Err(invalid("the content type is not application/json"));
+        let error = invalid("the content type is not application/json");
+        return Err(error.field("content-type", "Send JSON, with Content-Type: application/json."));
     }
     json(&bytes)
 }

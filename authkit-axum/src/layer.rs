@@ -200,6 +200,7 @@ impl Carried {
             method = parts.method.as_str(),
             path = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str),
             tenant = %cx.tenant(),
+            client = cx.client().ip.map(tracing::field::display),
             principal = tracing::field::Empty,
         )
     }

@@ -17,13 +17,15 @@ use crate::{
 
 /// Lets `most` requests of one caller through in any span of this length.
 ///
-/// All of them may come at once. Whoever shows a session, as [`Session`](crate::Session) finds it, is limited as its
-/// principal, from wherever he comes; whoever shows none, with all others at his address: the whole IPv4 address, or the
-/// first 64 bits of the IPv6 address. All whose address is not known share one budget. Routes of one `name` share theirs;
-/// it is also the reason in the records of what was turned away, so write it as `shop.search`.
+/// All of them may come at once. Whoever shows a session that is alive, as [`ConfirmedSession`](crate::ConfirmedSession)
+/// finds it, is limited as its principal, from wherever he comes; whoever shows none, with all others at his address: the
+/// whole IPv4 address, or the first 64 bits of the IPv6 address. All whose address is not known share one budget. Routes of
+/// one `name` share theirs; it is also the reason in the records of what was turned away, so write it as `shop.search`.
 ///
-/// A request is counted in the store, in one commit, before the handler runs, and whatever comes of it. So the limit holds
-/// over all nodes and restarts, and however many requests come at once. Without an answer of the store nobody gets in.
+/// A request is counted in the store, in one commit, before the handler runs, and whatever comes of it; a session that a
+/// signed token claims is read before. So the limit holds over all nodes and restarts, and however many requests come at
+/// once. Without an answer of the store nobody gets in. A span of less than a millisecond is one. Clocks of nodes may
+/// differ by less than the span: see [`Charge::window`].
 ///
 /// It has to be below [`layer`](crate::layer()), so add it before that. Add [`require_session`](crate::require_session())
 /// after it, if both are to guard a route: then whoever has no session is refused before anything is counted.
@@ -37,7 +39,8 @@ use crate::{
 ///
 /// # Security
 ///
-/// Whoever has a session can leave it out, and has the budget of his address besides. Whoever has many accounts or many
+/// The signed token of a session that ended uses up nothing of its owner, although [`Session`](crate::Session) believes it
+/// until it expires: it counts by address. Whoever has a session can leave it out, and has the budget of his address besides. Whoever has many accounts or many
 /// addresses has as many budgets.
 ///
 /// # Examples
@@ -82,7 +85,7 @@ impl FromRequestParts<RateLimit> for WithinLimit {
 
 impl RateLimit {
     async fn count(&self, carried: &Carried, parts: &Parts) -> Result<WithinLimit, AuthError> {
-        let (cx, session) = (&carried.cx, carried.session(&parts.headers).await?);
+        let (cx, session) = (&carried.cx, carried.confirmed(&parts.headers).await?);
         let key = match session.as_deref().map(principal) {
             Some(principal) => cx.counter_key(&[OWNER, self.name.as_bytes(), b"principal", principal.as_bytes()]),
             None => {

@@ -99,7 +99,7 @@ impl Charge {
     /// with `interval` as the wait.
     #[must_use]
     pub fn rate(name: &'static str, key: [u8; 32], now: Timestamp, burst: u32, interval: Duration) -> Self {
-        let step = millis(interval).max(1);
+        let step = whole_millis(interval);
         let room = step.saturating_mul(i64::from(burst));
         Self {
             name,
@@ -107,7 +107,7 @@ impl Charge {
             by: step,
             floor: Some(now.millis()),
             max: now.millis().saturating_add(room),
-            life: interval.saturating_mul(burst),
+            life: span_of(room),
             settle: Settle::Refund,
             refusal: &codes::LIMITED,
             retry_after: Some(interval),
@@ -118,6 +118,9 @@ impl Charge {
     ///
     /// It takes two charges, which are made together. All `most` may come at once, and again after the span. They are given
     /// back when something is issued, and over the cap it answers [`codes::LIMITED`] with a wait after which there is room.
+    ///
+    /// The span is rounded up to whole milliseconds. A node whose clock is ahead of the others' by the span or more finds
+    /// their counters expired, and lets `most` of its own through: choose spans that are longer than clocks may differ.
     #[must_use]
     pub fn window(name: &'static str, key: [u8; 32], now: Timestamp, most: u32, span: Duration) -> [Self; 2] {
         // Time is cut into slots of the span, and each charge counts in the two pairs of neighbouring slots that hold
@@ -126,15 +129,15 @@ impl Charge {
         //
         // The slots are part of the keys, so what is given back late, by a flow that was long on its way, does not make
         // room for what comes meanwhile.
-        let length = millis(span).max(1);
+        let length = whole_millis(span);
+        let span = span_of(length);
         let slot = now.millis().div_euclid(length);
         let left = length.saturating_sub(now.millis().rem_euclid(length));
         let pair = |first: i64, wait: Duration| {
             let key = sha256(&[&key[..], &length.to_be_bytes(), &first.to_be_bytes()].concat());
             Self::count(name, key, i64::from(most), span).settle(Settle::Refund).refusal(&codes::LIMITED, Some(wait))
         };
-        let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
-        [pair(slot, span), pair(slot.saturating_sub(1), left)]
+        [pair(slot, span), pair(slot.saturating_sub(1), span_of(left))]
     }
 
     /// Says what becomes of it when something is issued.
@@ -262,6 +265,16 @@ impl RequestContext {
     }
 }
 
+/// Rounded up, and at least one: a counter that is gone at once limits nothing.
+fn whole_millis(span: Duration) -> i64 {
+    let up = i64::from(!span.subsec_nanos().is_multiple_of(1_000_000));
+    millis(span).saturating_add(up).max(1)
+}
+
+fn span_of(millis: i64) -> Duration {
+    Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+}
+
 impl Batch {
     /// Starts the counter of a [`Charge`] afresh; one that is absent is no error.
     pub fn clear_counter(&mut self, cx: &RequestContext, key: [u8; 32]) {
@@ -298,4 +311,29 @@ pub(crate) struct Counter {
     pub(crate) key: [u8; 32],
     pub(crate) value: i64,
     pub(crate) expires_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_rounded_up_to_milliseconds_so_that_no_counter_is_gone_at_once() {
+        for (span, millis) in [
+            (Duration::ZERO, 1),
+            (Duration::from_nanos(1), 1),
+            (Duration::from_micros(999), 1),
+            (Duration::from_millis(1), 1),
+            (Duration::from_nanos(1_000_001), 2),
+            (Duration::from_secs(60), 60_000),
+        ] {
+            let now = Timestamp::from_millis(1_800_000_000_000);
+            for charge in Charge::window("shop.search", [0; 32], now, 1, span) {
+                assert_eq!(charge.life, Duration::from_millis(millis), "{span:?}");
+                assert!(charge.retry_after.is_some_and(|wait| !wait.is_zero() && wait <= charge.life), "{span:?}");
+            }
+            let rate = Charge::rate("shop.rate", [0; 32], now, 3, span);
+            assert_eq!((rate.by.unsigned_abs(), rate.life), (millis, Duration::from_millis(3 * millis)), "{span:?}");
+        }
+    }
 }

@@ -99,7 +99,7 @@ pub use crate::{
     manager::AuthManager,
     operation::{Access, Call, HttpMethod, Operation, Reply, SessionChange},
     outbox::{Deliver, Parcel},
-    pipeline::{Caller, Proof, SignUp},
+    pipeline::{Caller, FRESH, Proof, SignUp},
     plugin::{Manifest, Plugin, Problem, Registrar, Required, Section},
     principal::{
         Ability, EndSessions, Enrolment, EnrolmentId, Identifier, IdentifierKind, Principal, PrincipalKind,

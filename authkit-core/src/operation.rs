@@ -72,7 +72,7 @@ impl HttpMethod {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Access {
-    /// Whoever has a session with a proof that was made at most so long ago.
+    /// Whoever has a session with a proof that was made at most so long ago; give [`FRESH`](crate::FRESH) or more.
     FreshSession(Duration),
     /// Anybody.
     Public,

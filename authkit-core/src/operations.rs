@@ -157,15 +157,25 @@ fn standing(call: &Call, progress: Progress) -> Result<Reply<Standing>, AuthErro
 
 async fn stand(call: &Call, progress: Progress) -> Result<Reply<Standing>, AuthError> {
     if let Progress::SignedIn(signed_in) = &progress {
-        // The client gets a new session; the one it had must not outlive that (ASVS 5.0 V7.2.4).
-        match (&call.session, &call.cx.client().refresh) {
-            (Some(before), _) if before.id != signed_in.session.id => end_own(&call.cx, before).await?,
-            // Its access token has expired. What was raised just now has made its own refresh tokens dead.
-            (None, Some(refresh)) => call.cx.end_refreshed(refresh.expose()).await?,
-            _ => {}
-        }
+        end_replaced(call, &signed_in.session).await;
     }
     standing(call, progress)
+}
+
+/// Ends what the client showed before it got its new session, which is to outlive all of it (ASVS 5.0 V7.2.4).
+///
+/// The new session stands, and its proof may be good only once: what cannot be ended lives on until its own end.
+async fn end_replaced(call: &Call, new: &Session) {
+    let mut ended = Vec::new();
+    if let Some(before) = call.session.as_ref().filter(|before| before.id != new.id) {
+        ended.push(end_own(&call.cx, before).await);
+    }
+    if let Some(refresh) = &call.cx.client().refresh {
+        ended.push(call.cx.end_refreshed(refresh.expose(), Some(new)).await.map(drop));
+    }
+    for error in ended.into_iter().filter_map(Result::err) {
+        tracing::warn!(?error, "a session could not be ended that a sign-in replaced");
+    }
 }
 
 async fn login(call: Call, input: LoginInput) -> Result<Reply<Standing>, AuthError> {
@@ -220,10 +230,18 @@ struct LogoutInput {
 
 async fn logout(call: Call, input: LogoutInput) -> Result<Reply<()>, AuthError> {
     let refresh = input.refresh_token.as_ref().or(call.cx.client().refresh.as_ref());
-    match (&call.session, refresh) {
-        (Some(session), _) => end_own(&call.cx, session).await?,
-        (None, Some(token)) => call.cx.end_refreshed(token.expose()).await?,
-        (None, None) => return Err(AuthError::new(&codes::UNAUTHENTICATED)),
+    if call.session.is_none() && refresh.is_none() {
+        return Err(AuthError::new(&codes::UNAUTHENTICATED));
+    }
+    if let Some(session) = &call.session {
+        end_own(&call.cx, session).await?;
+    }
+    if let Some(token) = refresh {
+        // One of the session that just ended shows none any more.
+        let ended = call.cx.end_refreshed(token.expose(), None).await?;
+        if !ended && call.session.is_none() {
+            call.cx.turned_away("core.refresh_token");
+        }
     }
     Ok(Reply::no_content().end())
 }

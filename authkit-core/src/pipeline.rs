@@ -39,8 +39,11 @@ const FLOW_LIFE: Duration = Duration::from_secs(10 * 60);
 const FLOW_ANSWERS: i64 = 5;
 /// How long a permission for one action waits to be used.
 const GRANT_LIFE: Duration = Duration::from_secs(5 * 60);
-/// How old a proof may be that permits an action.
-const FRESH: Duration = Duration::from_secs(5 * 60);
+/// How old a proof may be that permits an action: five minutes.
+///
+/// While a session has one that is younger, [`RequestContext::step_up`] and `POST /auth/step-up` ask for nothing. So what
+/// demands a fresher one locks users out until theirs is older.
+pub const FRESH: Duration = Duration::from_secs(5 * 60);
 
 /// A flow that a client continues.
 struct OpenFlow {

@@ -37,8 +37,8 @@ use crate::{
 ///    what still fails is [`StoreError::Busy`] and wrote nothing.
 /// 9. Dropping the future of a call at any point leaves either everything or nothing written.
 /// 10. The ops of a commit see what the ops before them did.
-/// 11. A NULL expiry is never. A number that would leave 64 bits is [`StoreError::Corrupt`]. If two unique indexes
-///     collide at once, either is named.
+/// 11. A NULL expiry is never. A number that would leave 64 bits is [`StoreError::Corrupt`], but for a [`Write::Bump`], which
+///     loses its guard. If two unique indexes collide at once, either is named.
 /// 12. `migrate` accepts a database that newer steps were applied to, and an insert by an older declaration gets the
 ///     defaults of the newer columns: the version before runs on the schema after.
 ///

@@ -392,6 +392,8 @@ impl<N: Enroller> AnyEnroller for Erased<N> {
 
 /// Reads client input. What is wrong goes to the log, without the input.
 pub(crate) fn read_input<T: DeserializeOwned>(input: JsonValue) -> Result<T, AuthError> {
+    // Found before the input is used up: a copy of it would be a copy of its secrets.
+    let no_text = KNOWN.into_iter().find(|known| input.get(known).is_some_and(|value| !is_text(value)));
     serde_json::from_value(input).map_err(|error| {
         let class = match error.classify() {
             serde_json::error::Category::Data => "input of another form",
@@ -400,15 +402,23 @@ pub(crate) fn read_input<T: DeserializeOwned>(input: JsonValue) -> Result<T, Aut
         let mut refused = AuthError::new(&codes::INVALID_INPUT).because(class);
         if let Some(field) = missing_field(&error) {
             refused = refused.field(field, "This field is needed.");
+        } else if let Some(field) = no_text {
+            refused = refused.field(field, "This field has to be a text.");
         }
         refused
     })
 }
 
+/// The texts that clients know by name.
+const KNOWN: [&str; 7] = ["identifier", "password", "current_password", "new_password", "method", "flow", "invitation"];
+
+/// Whether it can stand for a text; null is an absent one.
+const fn is_text(value: &JsonValue) -> bool {
+    matches!(value, JsonValue::Null | JsonValue::String(_))
+}
+
 /// The field that serde says is missing, if it is one that clients know.
 fn missing_field(error: &serde_json::Error) -> Option<&'static str> {
-    const KNOWN: [&str; 7] =
-        ["identifier", "password", "current_password", "new_password", "method", "flow", "invitation"];
     let text = error.to_string();
     let name = text.strip_prefix("missing field `")?.split('`').next()?;
     KNOWN.into_iter().find(|known| *known == name)

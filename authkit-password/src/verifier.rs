@@ -51,6 +51,10 @@ impl CredentialVerifier for PasswordVerifier {
         _: Option<()>,
         response: PasswordResponse,
     ) -> Result<Verdict, AuthError> {
+        if cx.principal.is_none() && response.identifier.is_none() {
+            // The form of the request alone decides, so it tells nothing of any account.
+            return Err(AuthError::new(&codes::INVALID_INPUT).field("identifier", "This field is needed."));
+        }
         let principal = cx.principal.or(cx.found).cloned();
         let row = self.0.find(cx, principal.as_ref().map(|principal| principal.id)).await?;
         // Whoever is not active is refused with the right password, too, and that must not show.

@@ -14,7 +14,8 @@ use self::preset::{PresetOrSteps, preset_or_steps};
 pub struct ThrottleConfig {
     /// Attempts of one client prefix, for every purpose; 10 in a minute unless set. Those that succeed do not count.
     pub per_client: Limit,
-    /// Attempts on one account, or on one identifier that leads to none; 5 in a minute unless set. Success clears it.
+    /// Attempts on one account, or on one identifier that leads to none: that many at once, then one in each span; 5, then
+    /// one a minute, unless set. Success clears it.
     pub per_subject: Limit,
     /// What happens to whoever fails too often: a word for one of the presets, or a table; `exponential` unless set.
     #[serde(deserialize_with = "preset_or_steps")]

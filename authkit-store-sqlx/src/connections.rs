@@ -9,7 +9,7 @@ use std::{
 };
 
 use authkit_core::StoreError;
-use sqlx::{ConnectOptions as _, Connection as _, Pool, pool::PoolConnection};
+use sqlx::{ConnectOptions as _, Connection as _, Database, Pool, pool::PoolConnection};
 use tokio::{
     sync::{Mutex, MutexGuard, Semaphore, SemaphorePermit},
     time::{Instant, timeout},
@@ -104,10 +104,13 @@ impl<D: Driver> Lease<'_, D> {
                 let mut taken = take(self.driver, self.access, pool, connection).await;
                 if let Err(Failure::Lost(_)) = taken {
                     // It was lost while nobody used it.
-                    connection.take().iter_mut().for_each(PoolConnection::close_on_drop);
+                    close(connection);
                     taken = take(self.driver, self.access, pool, connection).await;
                 }
-                taken.map_err(Failure::told)?;
+                if let Err(refused) = taken {
+                    close(connection);
+                    return Err(refused.told());
+                }
                 connection.as_deref_mut().ok_or(StoreError::Busy)
             }
             Leased::Own { place, options } => match &mut **place {
@@ -152,11 +155,7 @@ impl<D: Driver> Lease<'_, D> {
         self.closed.fetch_add(1, Ordering::Relaxed);
         match &mut self.leased {
             Leased::Own { place, .. } => **place = None,
-            Leased::Pool { connection, .. } => {
-                if let Some(mut connection) = connection.take() {
-                    connection.close_on_drop();
-                }
-            }
+            Leased::Pool { connection, .. } => close(connection),
         }
     }
 }
@@ -167,6 +166,10 @@ impl<D: Driver> Drop for Lease<'_, D> {
             self.discard();
         }
     }
+}
+
+fn close<D: Database>(place: &mut Option<PoolConnection<D>>) {
+    place.take().iter_mut().for_each(PoolConnection::close_on_drop);
 }
 
 /// Takes a connection of a pool and looks at it. It is in its place meanwhile: a call that is dropped closes it.

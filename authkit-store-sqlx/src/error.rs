@@ -41,6 +41,13 @@ pub(crate) enum Fault {
     Drift { table: &'static str, problem: String },
 }
 
+impl Fault {
+    /// Refuses a connection of an application's pool.
+    pub(crate) fn refusal(problem: &'static str) -> Failure {
+        Failure::Final(StoreError::Unavailable(Self::Session(problem).into()))
+    }
+}
+
 impl From<Fault> for StoreError {
     fn from(fault: Fault) -> Self {
         Self::Corrupt(fault.into())
@@ -72,6 +79,8 @@ pub(crate) fn unreadable(_error: sqlx::Error) -> StoreError {
     UNREADABLE.into()
 }
 
+/// What connections of a pool are refused for whose transaction nobody ended.
+pub(crate) const LEFT_OPEN: &str = "are in a transaction that was left open; end each before its connection goes back";
 const URL: &str = "the URL cannot be read; it is scheme://user:password@host:port/database?option=value, and what is no \
                    letter or digit in a user or password is percent-encoded";
 const UNREADABLE: Fault = Fault::Driver("a stored value is not of the declared kind");

@@ -66,8 +66,8 @@ enum Changes {
 enum Whose {
     /// The store's, set up by it.
     Ours,
-    /// The application's, set up as it likes within what is demanded.
-    Theirs(Demands),
+    /// The application's, set up as it likes within what is demanded; tables are found in this database.
+    Theirs { demands: Demands, database: Option<String> },
 }
 
 /// Which of the two servers it is.
@@ -173,7 +173,7 @@ impl Driver for MySql {
     async fn inspect(&self, connection: &mut MySqlConnection, _access: Access) -> Result<(), Failure> {
         match &self.connections {
             Whose::Ours => Ok(()),
-            Whose::Theirs(demands) => demands.inspect(connection).await,
+            Whose::Theirs { demands, database } => demands.inspect(connection, database.as_deref()).await,
         }
     }
 
@@ -226,7 +226,7 @@ impl Driver for MySql {
     fn spelling(&self, alone: Option<&Op>) -> Spelling {
         match self.connections {
             Whose::Ours => ops::spelling(self.changes, alone),
-            Whose::Theirs(_) => Spelling::Placeholders,
+            Whose::Theirs { .. } => Spelling::Placeholders,
         }
     }
 
@@ -241,7 +241,7 @@ impl Driver for MySql {
     ) -> Result<Vec<Vec<MySqlRow>>, Stopped> {
         match self.connections {
             Whose::Ours => land::in_one_trip(self.changes, connection, &steps).await,
-            Whose::Theirs(_) => {
+            Whose::Theirs { .. } => {
                 let begin = AssertSqlSafe(land::begin(self.changes, &steps)).into_sql_str();
                 run_in_transaction(self, connection, begin, steps).await
             }

@@ -74,12 +74,12 @@ pub(crate) struct Postgres {
 }
 
 /// Whose connections they are.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 enum Whose {
     /// The store's, set up by it.
     Ours { acknowledged: Acknowledgement },
-    /// The application's, set up as it likes.
-    Theirs,
+    /// The application's, set up as it likes within what is demanded; tables are found in this schema.
+    Theirs { schema: Option<String> },
 }
 
 /// Connects to the server of a URL.
@@ -100,7 +100,10 @@ pub(crate) async fn open(config: SqlxConfig) -> Result<Box<dyn Store>, StoreErro
 pub(crate) async fn adopt(pool: PgPool) -> Result<Box<dyn Store>, StoreError> {
     let (most, patience) = (pool.options().get_max_connections(), pool.options().get_acquire_timeout());
     let most = usize::try_from(most).unwrap_or(1);
-    let driver = Postgres { connections: Whose::Theirs, lock_timeout: patience };
+    let mut connection = pool.acquire().await.map_err(|error| meaning(error).told())?;
+    let schema = demands::schema(&mut connection).await.map_err(Failure::told)?;
+    drop(connection);
+    let driver = Postgres { connections: Whose::Theirs { schema }, lock_timeout: patience };
     let readers = Connections::of_pool(pool.clone(), Access::Read, most, patience);
     // Some are left for reads while commits wait for each other.
     let writers = Connections::of_pool(pool, Access::Write, most.div_ceil(2), patience);
@@ -142,7 +145,7 @@ impl Driver for Postgres {
     }
 
     async fn prepare(&self, connection: &mut PgConnection, access: Access) -> Result<(), sqlx::Error> {
-        let Whose::Ours { acknowledged } = self.connections else {
+        let Whose::Ours { acknowledged } = &self.connections else {
             return Ok(());
         };
         let read_only = if access == Access::Read { "on" } else { "off" };
@@ -166,10 +169,10 @@ impl Driver for Postgres {
         }
     }
 
-    /// Reads are worth no round trip: what they could go wrong by shows when the pool is taken over.
+    /// Commits alone are worth a round trip more. A read sees what its session sees.
     async fn inspect(&self, connection: &mut PgConnection, access: Access) -> Result<(), Failure> {
         match (&self.connections, access) {
-            (Whose::Theirs, Access::Write) => demands::inspect(connection).await,
+            (Whose::Theirs { schema }, Access::Write) => demands::inspect(connection, schema.as_deref()).await,
             _ => Ok(()),
         }
     }
@@ -225,7 +228,7 @@ impl Driver for Postgres {
     }
 
     fn spelling(&self, alone: Option<&Op>) -> Spelling {
-        match (self.connections, alone) {
+        match (&self.connections, alone) {
             (Whose::Ours { .. }, None) => Spelling::Literals,
             _ => Spelling::Placeholders,
         }

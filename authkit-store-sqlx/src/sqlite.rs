@@ -29,7 +29,7 @@ use crate::{
     ddl::Planned,
     driver::{Access, Driver, Failure, Step, Stopped, Yield},
     effect::Named,
-    error::{Fault, driver_failure},
+    error::{Fault, LEFT_OPEN, driver_failure},
     migrate::apply,
     sql::{Arg, Dialect, Indexing, Keyset, Rows, Spelling, Statement, Sweep, index_columns},
     store::SqlxPool,
@@ -107,19 +107,16 @@ async fn open_first(writer: &Connections<Sqlite>, patience: Duration) -> Result<
 
 /// Takes a pool as the application has set it up.
 pub(crate) async fn adopt(pool: SqlitePool) -> Result<Box<dyn Store>, StoreError> {
-    let pragma = async |text: &'static str| {
-        let answer = sqlx::query_scalar::<_, i64>(text).fetch_one(&pool).await;
-        answer.map_err(|error| Sqlite.failure(error).told())
-    };
-    let mut connection = pool.acquire().await.map_err(|error| Sqlite.failure(error).told())?;
-    Sqlite.inspect(&mut connection, Access::Write).await.map_err(Failure::told)?;
-    drop(connection);
-    let synchronous = pragma("PRAGMA synchronous").await?;
-    let acknowledged = if synchronous >= FULL { Acknowledgement::Kept } else { Acknowledgement::MayBeLost };
     let (most, patience) = (pool.options().get_max_connections(), pool.options().get_acquire_timeout());
     let most = usize::try_from(most).unwrap_or(1);
     let readers = Connections::of_pool(pool.clone(), Access::Read, most, patience);
     let writer = Connections::of_pool(pool, Access::Write, 1, patience);
+
+    let mut lease = writer.lease(&Sqlite).await?;
+    let synchronous = sqlx::query_scalar::<_, i64>("PRAGMA synchronous").fetch_one(lease.connection().await?).await;
+    drop(lease);
+    let kept = synchronous.map_err(|error| Sqlite.failure(error).told())? >= FULL;
+    let acknowledged = if kept { Acknowledgement::Kept } else { Acknowledgement::MayBeLost };
     Ok(Box::new(Tables::new(Sqlite, Arc::new(readers), Arc::new(writer), acknowledged)))
 }
 
@@ -143,15 +140,22 @@ impl Driver for Sqlite {
         Ok(())
     }
 
+    /// A transaction cannot begin within another. This one takes no lock, and its end is sent without waiting for it.
     async fn inspect(&self, connection: &mut SqliteConnection, access: Access) -> Result<(), Failure> {
+        match connection.begin_with("BEGIN DEFERRED").await {
+            Ok(transaction) => drop(transaction),
+            Err(sqlx::Error::InvalidSavePointStatement) => return Err(Fault::refusal(LEFT_OPEN)),
+            Err(sqlx::Error::Database(error)) if code(&*error) == ERROR => return Err(Fault::refusal(LEFT_OPEN)),
+            Err(error) => return Err(self.failure(error)),
+        }
         if access == Access::Read {
             return Ok(());
         }
         let enforced = sqlx::query_scalar::<_, i64>("PRAGMA foreign_keys").fetch_one(connection).await;
-        if enforced.map_err(|error| self.failure(error))? == 0 {
-            return Err(Failure::Final(StoreError::Unavailable(Fault::Session(NO_FOREIGN_KEYS).into())));
+        match enforced.map_err(|error| self.failure(error))? {
+            0 => Err(Fault::refusal(NO_FOREIGN_KEYS)),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn bind(&self, arguments: &mut SqliteArguments, arg: Arg<'_>) -> Result<(), BoxDynError> {
@@ -273,5 +277,7 @@ const NO_FOREIGN_KEYS: &str = "do not enforce foreign keys; set PRAGMA foreign_k
 const STATEMENTS: usize = 256;
 /// How many connections read unless told.
 const READERS: usize = 4;
+/// The result code of a statement that cannot be run.
+const ERROR: i32 = 1;
 /// `PRAGMA synchronous` from which on a commit is on the disk when it is acknowledged.
 const FULL: i64 = 2;

@@ -30,8 +30,10 @@ pub(crate) fn package(workspace: &Workspace, trial: Trial) -> Result<()> {
 }
 
 /// Publishes every crate whose version is not in the registry yet. Again is no error.
+///
+/// Nothing is built, so no build script sees the token: `check --full` has built each crate from its package.
 pub(crate) fn publish(workspace: &Workspace) -> Result<()> {
-    let mut command = cargo(workspace, &["publish", "--locked"]);
+    let mut command = cargo(workspace, &["publish", "--locked", "--no-verify"]);
     let mut any = false;
     for package in workspace.published() {
         if is_in_registry(package)? {

@@ -13,11 +13,11 @@ use std::{
 use async_trait::async_trait;
 use authkit_axum::{ConfirmedSession, Context, Edge, FreshSession, OptionalSession, Session, require_session};
 use authkit_core::{
-    Aal, Access, AuthError, AuthManager, Batch, Call, Cursor, Ending, ErrorCode, Grant, HttpMethod, Id, Identifier,
-    Issue, Json, Kept, KeyRing, Manifest, Mark, NewSession, Operation, Page, Plugin, Principal, PrincipalId,
-    PrincipalKind, Problem, PublicUrl, Receipt, RefreshState, Registrar, Renewal, Reply, RequestContext, Rotation,
-    SecretText, SessionId, SessionStore, SessionSummary, SessionTimes, Shown, Store, StoredSession, TokenStrategy,
-    Tokens, UserStore, codes,
+    Aal, Access, AuthError, AuthManager, Batch, Call, Cursor, Ending, ErrorCode, FRESH, Grant, HttpMethod, Id,
+    Identifier, Issue, Json, Kept, KeyRing, Manifest, Mark, NewSession, Operation, Page, Plugin, Principal,
+    PrincipalId, PrincipalKind, Problem, PublicUrl, Receipt, RefreshState, Registrar, Renewal, Reply, RequestContext,
+    Rotation, SecretText, SessionId, SessionStore, SessionSummary, SessionTimes, Shown, Store, StoredSession,
+    TokenStrategy, Tokens, UserStore, codes,
 };
 use authkit_store_memory::MemoryStore;
 use authkit_testkit::{TestClock, TestSignIn};
@@ -71,7 +71,7 @@ impl App {
                 get(|_: Session, session: Session, _: OptionalSession| async move { session.id.to_string() }),
             )
             .route("/confirmed", get(|session: ConfirmedSession| async move { session.principal.id.to_string() }))
-            .route("/fresh", get(|session: FreshSession<60>| async move { session.principal.id.to_string() }))
+            .route("/fresh", get(|session: FreshSession<300>| async move { session.principal.id.to_string() }))
             .merge(Router::new().route("/guarded", get(|| async { "inside" })).route_layer(require_session()))
             .route("/maybe", any(|session: OptionalSession| async move { session.is_some().to_string() }))
             .route("/ip", get(|cx: Context| async move { format!("{:?}", cx.client().ip) }))
@@ -198,7 +198,7 @@ impl Plugin for Tiny {
 
 fn operations() -> [Operation; 10] {
     use HttpMethod::{Delete, Get, Post, Put};
-    let fresh = Access::FreshSession(Duration::from_secs(60));
+    let fresh = Access::FreshSession(FRESH);
     [
         Operation::new(Post, "/tiny/echo", Access::Public, "Answers its input.", async |_, input: JsonValue| {
             Ok(Reply::ok(input))
@@ -320,7 +320,7 @@ impl TokenStrategy for Fixed {
         self.0.lookups.fetch_add(1, Ordering::Relaxed);
         Ok(Some(match token {
             "alive" => Shown::Stored(session(cx, ALIVE, 0, 0)?),
-            "stale" => Shown::Stored(session(cx, STALE, 0, 61)?),
+            "stale" => Shown::Stored(session(cx, STALE, 0, 301)?),
             "grace" => Shown::Stored(session(cx, GRACE, 0, 0)?),
             "ey_alive" => Shown::Claimed(session(cx, ALIVE, 0, 0)?),
             "ey_raised" => Shown::Claimed(session(cx, ALIVE, 1, 0)?),
@@ -354,7 +354,7 @@ impl SessionStore for Known {
             |number, age| Ok(Some(Kept { session: session(cx, number, 0, age)?, secret_hash: [0; 32], refreshes: 0 }));
         match Id::from(id).as_bytes()[0] {
             ALIVE => kept(ALIVE, 0),
-            STALE => kept(STALE, 61),
+            STALE => kept(STALE, 301),
             _ => Ok(None),
         }
     }

@@ -74,6 +74,18 @@ async fn input_is_small_and_unambiguous() {
 }
 
 #[tokio::test]
+async fn whoever_sends_another_content_type_is_told_which_to_send() {
+    let app = App::new();
+    for content_type in ["application/x-www-form-urlencoded", "text/plain", ""] {
+        let body = r#"{"password":"SECRET"}"#;
+        let answer = app.send(request("POST", "/v1/tiny/echo", body, &[("content-type", content_type)])).await;
+        assert_eq!(answer.problem(), (400, "core.invalid_input".into()), "{content_type}");
+        let told = json!([{ "field": "content-type", "message": "Send JSON, with Content-Type: application/json." }]);
+        assert_eq!(answer.json()["errors"], told, "{content_type}");
+    }
+}
+
+#[tokio::test]
 async fn every_response_of_the_operations_is_hardened() {
     let app = App::new();
     for (method, path) in [

@@ -61,7 +61,7 @@ async fn parameters_bodies_and_access_are_told() {
     let login = &document["paths"]["/v1/auth/login"]["post"];
     assert!(login["requestBody"]["content"]["application/json"]["schema"].is_object());
     assert_eq!(login["security"][0], serde_json::json!({}));
-    assert_eq!(document["paths"]["/v1/tiny/echo"]["put"]["x-authkit-session-age"], 60);
+    assert_eq!(document["paths"]["/v1/tiny/echo"]["put"]["x-authkit-session-age"], 300);
     let schemes = &document["components"]["securitySchemes"];
     assert_eq!(schemes["bearer"]["scheme"], "bearer");
     assert_eq!(schemes["cookie"]["name"], "__Host-authkit_session");

@@ -50,6 +50,7 @@ impl Shop {
             .merge(routes(&["/search", "/find"]).route_layer(limit(5)))
             .merge(routes(&["/letter"]).route_layer(rate_limit("shop.letter", 2, 60 * MINUTE)))
             .merge(routes(&["/list"]).route_layer(limit(5)).route_layer(require_session()))
+            .merge(routes(&["/blink"]).route_layer(rate_limit("shop.blink", 1, Duration::from_micros(1))))
             .merge(routes(&["/none"]).route_layer(rate_limit("shop.none", 0, MINUTE)))
             .layer(edge.layer())
     }
@@ -166,6 +167,24 @@ async fn a_token_that_is_no_good_gives_no_further_requests() {
     let two = [("cookie", "__Host-authkit_session=alive"), ("authorization", "Bearer grace")];
     assert_eq!(shop.search(&two).await.status, 400);
     assert_eq!(shop.searches.load(Ordering::SeqCst), 5);
+}
+
+#[tokio::test]
+async fn the_signed_token_of_a_session_that_ended_uses_up_nothing_of_its_owner() {
+    for dead in ["ey_ended", "ey_raised"] {
+        let shop = Shop::open().await;
+        assert_eq!(shop.passed(10, |_| with_token(dead, HERE)).await, 5, "{dead} counts by address");
+        assert_eq!(shop.passed(1, |_| at("/search", HERE)).await, 0, "{dead}");
+        assert_eq!(shop.passed(6, |_| with_token("alive", [198, 51, 100, 7])).await, 5, "{dead}");
+    }
+}
+
+#[tokio::test]
+async fn a_span_of_less_than_a_millisecond_is_one() {
+    let shop = Shop::open().await;
+    assert_eq!(shop.passed(3, |_| at("/blink", HERE)).await, 1);
+    shop.clock.advance(Duration::from_millis(1));
+    assert_eq!(shop.passed(3, |_| at("/blink", HERE)).await, 1);
 }
 
 #[tokio::test]

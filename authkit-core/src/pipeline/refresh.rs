@@ -19,8 +19,11 @@ use crate::{
 
 /// How often a refresh is tried again because another one was faster.
 const TRIES: usize = 8;
-/// How often the same tokens are given out again within a minute. Many tabs that lose answers stay far below it.
+/// How often the same tokens are given out again within a minute. Many tabs that lose answers stay far below it, and so
+/// do processes that start at once and read one token that lasts.
 const AGAIN_A_MINUTE: i64 = 300;
+/// A minute, in milliseconds.
+const MINUTE: i64 = 60_000;
 
 impl RequestContext {
     /// Exchanges a refresh token for the next tokens of its session: one read and one commit.
@@ -32,7 +35,7 @@ impl RequestContext {
     ///
     /// [`codes::UNAUTHENTICATED`] if the token shows no living session, or one that has to be signed in anew. A token
     /// that was replaced long ago ends its session, or all of the account, since two hold copies of it.
-    /// [`codes::LIMITED`] if the same refresh token is asked for more than 300 times a minute.
+    /// [`codes::LIMITED`] if the same refresh token is asked for more than 300 times a minute, with when to ask again.
     pub async fn refresh(&self, token: &str) -> Result<SignedIn, AuthError> {
         for _ in 1..TRIES {
             match self.try_refresh(token).await {
@@ -49,7 +52,7 @@ impl RequestContext {
             RefreshState::Newest(kept) => (kept, Renewal::Next),
             RefreshState::Replaced(kept) => (kept, Renewal::Same),
             RefreshState::Reused(kept, ends) => {
-                self.end_reused(&kept, ends).await?;
+                self.end_reused(&kept, ends, None).await?;
                 return Err(AuthError::new(&codes::UNAUTHENTICATED).because("a refresh token was used again"));
             }
             RefreshState::Dead => {
@@ -68,7 +71,8 @@ impl RequestContext {
         }
         let event =
             TokenRefreshed { principal: principal.id, session: kept.session.id, again: renewal == Renewal::Same };
-        let receipt: Receipt<Issue> = self.commit(event, batch).await?.retype();
+        let committed = self.commit(event, batch).await.map_err(|error| self.refused_again(error));
+        let receipt: Receipt<Issue> = committed?.retype();
         let tokens = self.engine.tokens.mint_again(self, &renewed, &receipt).await?;
         Ok(SignedIn::new(Session::stored(renewed.session), tokens, None))
     }
@@ -77,12 +81,22 @@ impl RequestContext {
     /// may ask for it. A counter is of one minute, so a client that asks now and then is never refused.
     fn count_again(&self, session: SessionId, batch: &mut Batch) {
         let id: Id = session.into();
-        let minute = self.now().millis().div_euclid(60_000).to_be_bytes();
+        let minute = self.now().millis().div_euclid(MINUTE).to_be_bytes();
         let key = self.engine.pseudonyms.pseudonym(&[b"refresh", id.as_bytes(), &minute]);
         let expires_at = self.now().plus(Duration::from_secs(2 * 60));
         let counter = Counter { id: self.new_id(), key, value: 0, expires_at };
         let bump = Bump { by: 1, floor: None, max: Some(AGAIN_A_MINUTE) };
         batch.bump(&self.engine.counters, Counter::by_key, counter, Counter::value, bump).or(&codes::LIMITED);
+    }
+
+    /// Says when the count begins anew, if that is what the commit failed by.
+    fn refused_again(&self, error: AuthError) -> AuthError {
+        if *error.code() != codes::LIMITED {
+            return error;
+        }
+        self.turned_away("core.refresh_again");
+        let left = MINUTE.saturating_sub(self.now().millis().rem_euclid(MINUTE));
+        error.retry_after(Duration::from_millis(left.unsigned_abs()))
     }
 
     /// Whether what the session proved still meets what is demanded.
@@ -105,12 +119,17 @@ impl RequestContext {
         }
     }
 
-    async fn end_reused(&self, kept: &Kept, ends: ReuseEnds) -> Result<(), AuthError> {
+    /// Ends what a reused token ends; of its principal's sessions, all but the one that is kept.
+    async fn end_reused(&self, kept: &Kept, ends: ReuseEnds, keep: Option<&Session>) -> Result<(), AuthError> {
         let (principal, session) = (kept.session.principal.id, kept.session.id);
+        let keep = keep.filter(|keep| keep.principal.id == principal);
         let mut batch = Batch::new(self);
         match ends {
             ReuseEnds::Session => self.engine.sessions.end(self, principal, Ending::One(session), &mut batch),
-            ReuseEnds::Account => batch.raise_epoch(self, &kept.session.principal, EndSessions::All),
+            ReuseEnds::Account => {
+                let which = keep.map_or(EndSessions::All, EndSessions::Others);
+                batch.raise_epoch(self, &kept.session.principal, which);
+            }
         }
         match self.commit(RefreshTokenReused { principal, session, ends }, batch).await {
             Err(error) if *error.code() == codes::NOT_FOUND => Ok(()),
@@ -118,27 +137,29 @@ impl RequestContext {
         }
     }
 
-    /// Ends the session that a refresh token shows; that it shows none is no error.
-    pub(crate) async fn end_refreshed(&self, token: &str) -> Result<(), AuthError> {
+    /// Ends what a refresh token shows, and says whether it showed a living session.
+    ///
+    /// A session that was issued to the same client just now is kept, whatever a reused token ends: it was proved.
+    pub(crate) async fn end_refreshed(&self, token: &str, mut keep: Option<&Session>) -> Result<bool, AuthError> {
         for _ in 1..TRIES {
-            match self.try_end_refreshed(token).await {
+            match self.try_end_refreshed(token, keep).await {
                 Err(error) if *error.code() == codes::CONFLICT => {}
+                // The one to be kept has ended meanwhile.
+                Err(error) if *error.code() == codes::UNAUTHENTICATED => keep = None,
                 done => return done,
             }
         }
-        self.try_end_refreshed(token).await
+        self.try_end_refreshed(token, keep).await
     }
 
-    async fn try_end_refreshed(&self, token: &str) -> Result<(), AuthError> {
+    async fn try_end_refreshed(&self, token: &str, keep: Option<&Session>) -> Result<bool, AuthError> {
         match self.engine.tokens.inspect_refresh(self, token).await? {
             RefreshState::Lasting(kept) | RefreshState::Newest(kept) | RefreshState::Replaced(kept) => {
-                end_own(self, &kept.session).await
+                end_own(self, &kept.session).await?;
             }
-            RefreshState::Reused(kept, ends) => self.end_reused(&kept, ends).await,
-            RefreshState::Dead => {
-                self.turned_away("core.refresh_token");
-                Ok(())
-            }
+            RefreshState::Reused(kept, ends) => self.end_reused(&kept, ends, keep).await?,
+            RefreshState::Dead => return Ok(false),
         }
+        Ok(true)
     }
 }

@@ -3,7 +3,7 @@ use authkit_password::Passwords;
 use authkit_store_memory::MemoryStore;
 use serde_json::json;
 
-use crate::home::{METHOD, OTHER, PASSWORD, World, cheap, code};
+use crate::home::{METHOD, OTHER, PASSWORD, World, cheap, code, told};
 
 #[tokio::test]
 async fn password_signs_in_as_one_factor() {
@@ -59,9 +59,38 @@ async fn sign_in_takes_four_calls_beside_the_charge() {
 async fn whoever_names_nobody_is_refused() {
     let world = World::new().await;
     world.sign_up("ada", PASSWORD).await.unwrap();
-    assert_eq!(code(world.answer(json!({ "password": PASSWORD })).await), "core.rejected");
     assert_eq!(code(world.sign_in("", PASSWORD).await), "core.rejected");
     assert_eq!(code(world.answer(json!({ "identifier": "ada" })).await), "core.invalid_input");
+}
+
+#[tokio::test]
+async fn whoever_leaves_the_identifier_out_is_told_so_before_the_store_is_asked() {
+    let world = World::new().await;
+    world.sign_up("ada", PASSWORD).await.unwrap();
+    let before = world.store.calls();
+    for response in [
+        json!({ "email": "ada", "password": PASSWORD }),
+        json!({ "email": "nobody", "password": OTHER }),
+        json!({ "identifier": null, "password": PASSWORD }),
+    ] {
+        let refused = world.answer(response).await.unwrap_err();
+        assert_eq!(refused.code().code, "core.invalid_input");
+        assert_eq!(told(&refused), [("identifier", "This field is needed.")]);
+    }
+    assert_eq!(world.store.calls(), before, "neither judged nor recorded");
+}
+
+#[tokio::test]
+async fn whoever_sends_no_text_is_told_for_which_field() {
+    let world = World::new().await;
+    for (field, response) in [
+        ("identifier", json!({ "identifier": 5, "password": PASSWORD })),
+        ("password", json!({ "identifier": "ada", "password": { "text": PASSWORD } })),
+    ] {
+        let refused = world.answer(response).await.unwrap_err();
+        assert_eq!(refused.code().code, "core.invalid_input");
+        assert_eq!(told(&refused), [(field, "This field has to be a text.")]);
+    }
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! What happens to sessions in these tests.
 
 use authkit_core::{
-    AuthError, AuthManager, Batch, Call, Client, EndSessions, PrincipalId, RequestContext, SecretText, Session,
-    SignedIn, Status, Tokens, codes,
+    AuthError, AuthManager, Batch, Call, Client, EndSessions, PrincipalId, Reply, RequestContext, SecretText, Session,
+    SessionChange, SignedIn, Status, Tokens, codes,
 };
 use authkit_session::{Introspection, JwtSessions, Sessions};
 use serde_json::{Value as JsonValue, json};
@@ -79,6 +79,67 @@ pub(crate) async fn end_others(auth: &AuthManager, session: &Session) -> Result<
     let mut batch = Batch::new(&cx);
     batch.raise_epoch(&cx, &session.principal, EndSessions::Others(&session));
     cx.commit_and_rotate(Arranged, batch, &session).await
+}
+
+/// What a client shows of itself, whatever it asks for.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Shows<'a> {
+    pub(crate) session: Option<&'a Session>,
+    pub(crate) refresh: Option<&'a str>,
+}
+
+impl Shows<'_> {
+    /// Posts to an operation, as an edge does.
+    pub(crate) async fn post(self, auth: &AuthManager, path: &str, input: JsonValue) -> Result<Reply, AuthError> {
+        let operation = auth.operations().iter().find(|operation| operation.path == path).unwrap();
+        let mut client = Client::default().bearer();
+        if let Some(token) = self.refresh {
+            client = client.refresh(SecretText::new(token.to_owned()));
+        }
+        operation.call(Call { cx: auth.request(client), session: self.session.cloned(), input, path: Vec::new() }).await
+    }
+
+    /// Signs in by the operation.
+    pub(crate) async fn sign_in(self, auth: &AuthManager, principal: PrincipalId) -> Result<Tokens, AuthError> {
+        let input = json!({ "method": "testkit", "principal": principal });
+        let SessionChange::Start(tokens) = self.post(auth, "/auth/login", input).await?.session else {
+            panic!("no tokens")
+        };
+        Ok(tokens)
+    }
+
+    /// Signs out by the operation.
+    pub(crate) async fn sign_out(self, auth: &AuthManager) -> Result<(), AuthError> {
+        let reply = self.post(auth, "/auth/logout", json!({})).await?;
+        assert!(matches!(reply.session, SessionChange::End), "{reply:?}");
+        Ok(())
+    }
+}
+
+/// Whether tokens are of a living session: the access token and the refresh token.
+pub(crate) async fn work(auth: &AuthManager, tokens: &Tokens) -> bool {
+    let session = shown(auth, &tokens.access).await.unwrap();
+    let alive = bearer(auth).confirm(&session).await.unwrap().is_some();
+    assert_eq!(alive, refresh(auth, refresh_token(tokens)).await.is_ok());
+    alive
+}
+
+/// The ids of all sessions of a session's principal.
+pub(crate) async fn sessions(auth: &AuthManager, session: &Session) -> Vec<String> {
+    let body = call(auth, "/sessions", session, Vec::new()).await.body.unwrap();
+    let ids = body["sessions"].as_array().unwrap().iter().map(|session| session["id"].as_str().unwrap().to_owned());
+    ids.collect()
+}
+
+/// Ends a session of the same principal.
+pub(crate) async fn ended_by(auth: &AuthManager, session: &Session, id: &str) {
+    call(auth, "/sessions/{id}", session, vec![("id".to_owned(), id.to_owned())]).await;
+}
+
+async fn call(auth: &AuthManager, at: &str, session: &Session, path: Vec<(String, String)>) -> Reply {
+    let operation = auth.operations().iter().find(|operation| operation.path == at).unwrap();
+    let call = Call { cx: bearer(auth), session: Some(session.clone()), input: json!({}), path };
+    operation.call(call).await.unwrap()
 }
 
 /// A client whose tokens a browser keeps.

@@ -18,5 +18,6 @@ mod operations;
 mod refresh;
 mod resource_server;
 mod reuse;
+mod shown;
 mod theft;
 mod world;

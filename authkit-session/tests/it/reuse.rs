@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use authkit_core::{AuthManager, Call, Client, MethodId, PrincipalId, ReuseEnds, SignedIn, codes};
+use authkit_core::{AuthManager, MethodId, PrincipalId, ReuseEnds, SignedIn, codes};
 use authkit_session::JwtSessions;
 use authkit_testkit::{Counted, Fault};
 use serde_json::json;
 
 use crate::{
-    acts::{browser, end_others, goes_on, is_refused, jwt, records, refresh, refresh_token, signed_in},
+    acts::{
+        Shows, browser, end_others, ended_by, goes_on, is_refused, jwt, records, refresh, refresh_token, sessions,
+        signed_in, work,
+    },
     world::{World, bearer, sign_in},
 };
 
@@ -47,6 +50,11 @@ impl Theft {
             world.clock.advance(GRACE);
         }
         Self { world, auth, owner, stolen, newest, device, browser }
+    }
+
+    /// A client that shows the old token.
+    fn shown(&self) -> Shows<'_> {
+        Shows { refresh: Some(&self.stolen), ..Shows::default() }
     }
 
     /// Whether the copied device, the other one and the browser go on.
@@ -152,11 +160,53 @@ async fn what_is_on_its_way_when_a_replay_ends_the_account_gets_no_session() {
 #[tokio::test]
 async fn signing_out_with_an_old_token_ends_the_account_too() {
     let theft = Theft::new(ending_accounts()).await;
-    let operation = theft.auth.operations().iter().find(|operation| operation.path == "/auth/logout").unwrap();
-    let cx = theft.auth.request(Client::default().bearer());
-    let input = json!({ "refresh_token": theft.stolen });
-    operation.call(Call { cx, session: None, input, path: Vec::new() }).await.unwrap();
+    theft.shown().sign_out(&theft.auth).await.unwrap();
     assert_eq!(theft.alive().await, [false; 3]);
+}
+
+#[tokio::test]
+async fn whoever_signs_in_with_an_old_token_keeps_the_session_that_follows() {
+    for (plugin, others) in [(jwt(), true), (ending_accounts(), false)] {
+        let theft = Theft::new(plugin).await;
+        let tokens = theft.shown().sign_in(&theft.auth, theft.owner).await.unwrap();
+        assert!(work(&theft.auth, &tokens).await);
+        assert_eq!(theft.alive().await, [false, others, others]);
+        assert_eq!(records(&theft.auth, theft.owner, "refresh_token_reused").await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_with_an_old_token_of_another_account_ends_that_account() {
+    let theft = Theft::new(ending_accounts()).await;
+    let other = signed_in(&theft.auth).await;
+    let tokens = theft.shown().sign_in(&theft.auth, other.session.principal.id).await.unwrap();
+    assert!(work(&theft.auth, &tokens).await && work(&theft.auth, &other.tokens).await);
+    assert_eq!(theft.alive().await, [false; 3]);
+}
+
+/// Whoever holds one of the owner's sessions ends the new one before the account ends.
+#[tokio::test]
+async fn a_session_that_ends_at_once_saves_no_other_from_the_end_of_the_account() {
+    let theft = Theft::new(ending_accounts()).await;
+    let before = sessions(&theft.auth, &theft.device.session).await;
+    theft.world.store.inject(Counted::Commits, 2, Fault::Delayed(100));
+    let signing_in = tokio::spawn({
+        let (auth, owner, stolen) = (theft.auth.clone(), theft.owner, theft.stolen.clone());
+        async move { Shows { refresh: Some(&stolen), ..Shows::default() }.sign_in(&auth, owner).await }
+    });
+    let new = loop {
+        tokio::task::yield_now().await;
+        let now = sessions(&theft.auth, &theft.device.session).await;
+        if let Some(new) = now.into_iter().find(|session| !before.contains(session)) {
+            break new;
+        }
+    };
+    ended_by(&theft.auth, &theft.device.session, &new).await;
+    assert!(!signing_in.is_finished(), "it was not late");
+    let tokens = signing_in.await.unwrap().unwrap();
+    assert!(!work(&theft.auth, &tokens).await);
+    assert_eq!(theft.alive().await, [false; 3]);
+    assert_eq!(records(&theft.auth, theft.owner, "refresh_token_reused").await.len(), 1);
 }
 
 #[tokio::test]

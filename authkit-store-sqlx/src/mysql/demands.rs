@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use authkit_core::StoreError;
 use sqlx::{AssertSqlSafe, MySqlConnection, Row as _};
 
 use crate::{
     driver::Failure,
-    error::Fault,
-    mysql::{Flavour, error::failure},
+    error::{Fault, LEFT_OPEN},
+    mysql::{
+        Flavour,
+        error::{failure, is_in_transaction},
+    },
 };
 
 /// Asks a session what it is set to: a commit, a row or a value could be lost where it is not as demanded.
@@ -32,22 +34,34 @@ impl Demands {
         ];
         let mut demands: Vec<_> = ALWAYS.iter().map(|(condition, fault)| ((*condition).to_owned(), *fault)).collect();
         demands.extend(of_transactions);
-        if flavour == Flavour::MariaDb {
-            demands.push(("@@in_transaction = 0".to_owned(), LEFT_OPEN));
-        }
         let conditions: Vec<&str> = demands.iter().map(|(condition, _)| condition.as_str()).collect();
-        let text = format!("SELECT {}", conditions.join(", ")).into();
+        let text = format!("{FAILS_IN_TRANSACTION}; SELECT {}, DATABASE()", conditions.join(", ")).into();
         Self { text, faults: demands.into_iter().map(|(_, fault)| fault).collect() }
     }
 
-    /// Refuses a session that is set up in another way.
-    pub(super) async fn inspect(&self, connection: &mut MySqlConnection) -> Result<(), Failure> {
+    /// Refuses a session that is set up in another way; returns the database that it uses.
+    pub(super) async fn database(&self, connection: &mut MySqlConnection) -> Result<Option<String>, Failure> {
         let text = AssertSqlSafe(Arc::clone(&self.text));
-        let row = sqlx::raw_sql(text).fetch_one(connection).await.map_err(failure)?;
+        let row = match sqlx::raw_sql(text).fetch_one(connection).await {
+            Err(error) if is_in_transaction(&error) => return Err(Fault::refusal(LEFT_OPEN)),
+            answered => answered.map_err(failure)?,
+        };
         for (at, fault) in self.faults.iter().enumerate() {
             if row.try_get_unchecked::<i64, _>(at).map_err(failure)? != 1 {
-                return Err(Failure::Final(StoreError::Unavailable(Fault::Session(fault).into())));
+                return Err(Fault::refusal(fault));
             }
+        }
+        row.try_get_unchecked(self.faults.len()).map_err(failure)
+    }
+
+    /// Refuses also a session that uses another database.
+    pub(super) async fn inspect(
+        &self,
+        connection: &mut MySqlConnection,
+        taken_over: Option<&str>,
+    ) -> Result<(), Failure> {
+        if self.database(connection).await?.as_deref() != taken_over {
+            return Err(Fault::refusal(OTHER_DATABASE));
         }
         Ok(())
     }
@@ -74,4 +88,6 @@ const ALWAYS: [(&str, &str); 8] = [
     ),
     ("@@sql_select_limit > 9223372036854775807", "leave rows out; set sql_select_limit = DEFAULT"),
 ];
-const LEFT_OPEN: &str = "are in a transaction that was left open; end each before its connection goes back";
+/// MySQL has no variable that says so. What is set is what is demanded, for one transaction.
+const FAILS_IN_TRANSACTION: &str = "SET TRANSACTION READ WRITE";
+const OTHER_DATABASE: &str = "use another database than when the pool was taken over; name it in statements instead";

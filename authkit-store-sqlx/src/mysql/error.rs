@@ -71,10 +71,16 @@ pub(super) fn is_lost_bump(error: &sqlx::Error) -> bool {
     number(error) == Some(BAD_NULL)
 }
 
+/// Whether what only comes before a transaction was sent within one.
+pub(super) fn is_in_transaction(error: &sqlx::Error) -> bool {
+    number(error) == Some(IN_TRANSACTION)
+}
+
 fn number(error: &sqlx::Error) -> Option<u16> {
     let answer = error.as_database_error()?.try_downcast_ref::<MySqlDatabaseError>()?;
     Some(answer.number())
 }
 
 const BAD_NULL: u16 = 1048;
+const IN_TRANSACTION: u16 = 1568;
 const OUT_OF_RANGE: u16 = 1690;

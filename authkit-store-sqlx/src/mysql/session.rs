@@ -11,7 +11,7 @@ use sqlx::{
 use crate::{
     config::SqlxConfig,
     connections::Connections,
-    driver::{Access, Driver as _, Failure},
+    driver::{Access, Failure},
     error::Fault,
     mysql::{Flavour, MySql, Whose, demands::Demands, error::failure},
     tables::Tables,
@@ -56,9 +56,10 @@ pub(crate) async fn adopt(pool: MySqlPool) -> Result<Box<dyn Store>, StoreError>
     let (most, patience) = (pool.options().get_max_connections(), pool.options().get_acquire_timeout());
     let mut connection = pool.acquire().await.map_err(told)?;
     let server = server(&mut connection).await?;
-    let driver = server.flavour.driver(Whose::Theirs(Demands::of(server.flavour, server.version)), patience);
-    driver.inspect(&mut connection, Access::Write).await.map_err(Failure::told)?;
+    let demands = Demands::of(server.flavour, server.version);
+    let database = demands.database(&mut connection).await.map_err(Failure::told)?;
     drop(connection);
+    let driver = server.flavour.driver(Whose::Theirs { demands, database }, patience);
 
     // Some connections are left for those who read while commits wait for a row.
     let most = usize::try_from(most).unwrap_or(1);

@@ -81,7 +81,7 @@ async fn every_write_finds_its_row_by_index_as_a_statement_and_in_a_text() {
         (Write::Purge { index: 1, prefix: vec![ID], guards: vec![] }, "p_tickets_by_owner"),
     ] {
         let op = Op { def: tickets.clone(), write };
-        let driver = Postgres { connections: Whose::Theirs, lock_timeout: Default::default() };
+        let driver = Postgres { connections: Whose::Theirs { schema: None }, lock_timeout: Default::default() };
         for spelling in [Spelling::Placeholders, Spelling::Literals] {
             let rows = Rows::of(&DIALECT, &SCOPE, &op.def, NOW).unwrap().spelled(spelling);
             let mut steps = Vec::new();
@@ -124,7 +124,7 @@ fn check(plan: &str, parts: &[&str]) {
 }
 
 async fn plan(connection: &mut PgConnection, text: &str, args: &[Arg<'_>]) -> String {
-    let driver = Postgres { connections: Whose::Theirs, lock_timeout: Default::default() };
+    let driver = Postgres { connections: Whose::Theirs { schema: None }, lock_timeout: Default::default() };
     let args = arguments(&driver, args.iter().copied()).unwrap();
     let lines = sqlx::query_scalar_with(AssertSqlSafe(format!("EXPLAIN {text}")), args);
     let lines: Vec<String> = lines.fetch_all(connection).await.unwrap();

@@ -10,6 +10,7 @@ mod in_the_way;
 mod mariadb;
 mod migrations;
 mod nodes;
+mod pool;
 mod postgres;
 mod secrecy;
 #[expect(clippy::panic, reason = "a test fails by panicking, its helpers too")]

@@ -66,6 +66,18 @@ pub async fn a_bump_adds_to_its_floor(store: Arc<dyn Store>) {
     lost(world.commit(&[capped.op()]).await, 0, "Bump: the maximum holds for the sum with the floor");
 }
 
+/// Clause 11: a sum that would leave 64 bits is above every maximum.
+pub async fn a_bump_never_leaves_64_bits(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    count(&world, Bump { by: i64::MAX, ..bump(1, "key") }).await;
+    for max in [None, Some(i64::MAX)] {
+        let beyond = Bump { max, ..bump(1, "key") };
+        lost(world.commit(&[beyond.op()]).await, 0, "clause 11: a sum out of 64 bits");
+    }
+    let stored = world.value(&COUNTERS, id(1), counter::COUNT).await;
+    assert_eq!(stored, Some(Value::Int(i64::MAX)), "clause 11: and it changes nothing");
+}
+
 /// The expiry becomes the later of the two.
 pub async fn a_bump_extends_the_expiry_and_never_shortens_it(store: Arc<dyn Store>) {
     let world = World::new(store).await;

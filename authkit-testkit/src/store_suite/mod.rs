@@ -112,6 +112,7 @@ macro_rules! store_suite {
                 a_bump_keeps_the_other_columns
                 a_bump_never_exceeds_its_maximum
                 a_bump_adds_to_its_floor
+                a_bump_never_leaves_64_bits
                 a_bump_extends_the_expiry_and_never_shortens_it
                 an_expired_counter_starts_afresh
                 counters_of_tenants_and_keys_are_apart

@@ -21,7 +21,7 @@ impl Writer<'_, '_> {
                 let mut new = old.clone();
                 set.iter().try_for_each(|set| match set {
                     Set::To(column, value) => slot(&mut new, *column).map(|slot| slot.clone_from(value)),
-                    Set::Add(column, by) => add(&mut new, *column, *by).map(drop),
+                    Set::Add(column, by) => add(&mut new, *column, *by),
                 })?;
                 self.put(space, &old, &new)?;
             }
@@ -50,11 +50,10 @@ impl Writer<'_, '_> {
                     };
                 }
                 let before = if let Some(Value::Int(count)) = old.get(*column) { *count } else { 0 };
-                *slot(&mut new, *column)? = Value::Int(floor.map_or(before, |floor| before.max(floor)));
-                let count = add(&mut new, *column, *by)?;
-                if max.is_some_and(|max| count > max) {
-                    return Err(StoreError::Guard { op: number });
-                }
+                let sum = floor.map_or(before, |floor| before.max(floor)).checked_add(*by);
+                let count = sum.filter(|sum| max.is_none_or(|max| *sum <= max));
+                let count = count.ok_or(StoreError::Guard { op: number })?;
+                *slot(&mut new, *column)? = Value::Int(count);
                 self.put(space, &old, &new)?;
                 return Ok(Done::Bumped(count));
             }
@@ -143,8 +142,8 @@ fn slot(row: &mut [Value], column: usize) -> Result<&mut Value> {
     row.get_mut(column).ok_or_else(|| corrupt("no migration made this column"))
 }
 
-fn add(row: &mut [Value], column: usize, by: i64) -> Result<i64> {
+fn add(row: &mut [Value], column: usize, by: i64) -> Result<()> {
     let Value::Int(count) = slot(row, column)? else { return Err(corrupt("a number is missing")) };
     *count = count.checked_add(by).ok_or_else(|| corrupt("a number leaves 64 bits"))?;
-    Ok(*count)
+    Ok(())
 }

@@ -15,6 +15,9 @@ pub mod protect_a_route {}
 #[doc = include_str!("../../../docs/guide/protect-login.md")]
 pub mod protect_login {}
 
+#[doc = include_str!("../../../docs/guide/test-your-application.md")]
+pub mod test_your_application {}
+
 #[doc = include_str!("../../../docs/guide/validate-passwords.md")]
 pub mod validate_passwords {}
 

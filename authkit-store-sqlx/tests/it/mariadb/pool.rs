@@ -2,7 +2,7 @@
 
 use authkit_core::{Store as _, StoreError, Value};
 use authkit_store_sqlx::SqlxStore;
-use sqlx::{MySqlPool, mysql::MySqlPoolOptions};
+use sqlx::{AssertSqlSafe, MySqlPool, mysql::MySqlPoolOptions};
 
 use super::Database;
 use crate::world::{COUNT, NAME, NOW, OWNERS, SCOPE, TICKETS, add, defs, find, owner, steps, ticket, told, whole};
@@ -37,7 +37,7 @@ async fn set_up(database: &Database, setting: &'static str) -> MySqlPool {
 }
 
 /// What sessions are refused for.
-const REFUSED: [(&str, &str); 16] = [
+const REFUSED: [(&str, &str); 20] = [
     ("SET autocommit = 0", "do not commit what is written"),
     ("SET completion_type = 'CHAIN'", "begin another transaction at each commit"),
     ("SET completion_type = 'RELEASE'", "begin another transaction at each commit"),
@@ -57,6 +57,10 @@ const REFUSED: [(&str, &str); 16] = [
         "START TRANSACTION; SELECT table_name FROM information_schema.tables LIMIT 1",
         "are in a transaction that was left open",
     ),
+    ("START TRANSACTION", "are in a transaction that was left open"),
+    ("START TRANSACTION READ ONLY", "are in a transaction that was left open"),
+    ("XA START 'x'", "are in a transaction that was left open"),
+    ("BEGIN; SET autocommit = 0", "are in a transaction that was left open"),
 ];
 
 fn assert_refused(refused: &StoreError, setting: &str, problem: &str) {
@@ -121,6 +125,45 @@ async fn a_connection_that_was_changed_meanwhile_is_refused_once_and_closed() {
     }
     let count = find(&database.store().await, &OWNERS, 1).await.unwrap().values[COUNT].clone();
     assert_eq!(count, Value::Int(REFUSED.len().try_into().unwrap()));
+}
+
+#[tokio::test]
+async fn a_connection_that_uses_another_database_serves_no_call_and_is_closed() {
+    let (database, other) = (Database::new().await, Database::new().await);
+    other.peopled().await;
+    let pool = MySqlPoolOptions::new().max_connections(1).connect(database.url()).await.unwrap();
+    let store = SqlxStore::from_pool(pool.clone()).await.unwrap();
+    store.migrate(&steps(), &defs()).await.unwrap();
+    store.commit(&SCOPE, &[owner(1, "mine")], NOW).await.unwrap();
+    let astray = async || {
+        let text = format!("USE {}", other.name());
+        sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut *pool.acquire().await.unwrap()).await.unwrap();
+    };
+    astray().await;
+    let refused = store.get(&SCOPE, &whole(&OWNERS, 1)).await.unwrap_err();
+    assert_refused(&refused, "USE", "use another database");
+    astray().await;
+    let refused = store.commit(&SCOPE, &[add(1)], NOW).await.unwrap_err();
+    assert_refused(&refused, "USE", "use another database");
+    store.commit(&SCOPE, &[add(1)], NOW).await.unwrap();
+    assert_eq!(find(&store, &OWNERS, 1).await.unwrap().values[COUNT], Value::Int(1));
+    assert_eq!(find(&other.store().await, &OWNERS, 1).await.unwrap().values[COUNT], Value::Int(0));
+}
+
+/// What is set for the next transaction alone is no setting of the session that could be asked for.
+#[tokio::test]
+async fn what_the_application_set_for_its_next_transaction_is_not_for_that_of_the_store() {
+    let database = Database::new().await;
+    let pool = MySqlPoolOptions::new().max_connections(1).connect(database.url()).await.unwrap();
+    let store = SqlxStore::from_pool(pool.clone()).await.unwrap();
+    store.migrate(&steps(), &defs()).await.unwrap();
+    store.commit(&SCOPE, &[owner(1, "a")], NOW).await.unwrap();
+    for ops in [vec![add(1)], vec![add(1), add(1)]] {
+        let mut connection = pool.acquire().await.unwrap();
+        sqlx::raw_sql("SET TRANSACTION READ ONLY").execute(&mut *connection).await.unwrap();
+        drop(connection);
+        store.commit(&SCOPE, &ops, NOW).await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use authkit_core::{Acknowledgement, Store as _, StoreError, Value};
 use authkit_store_sqlx::SqlxStore;
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use sqlx::{AssertSqlSafe, PgPool, postgres::PgPoolOptions};
 
 use super::Schema;
 use crate::world::{COUNT, NAME, NOW, OWNERS, SCOPE, TICKETS, add, defs, find, owner, steps, ticket, told};
@@ -62,12 +62,13 @@ async fn set_up(schema: &Schema, setting: &'static str) -> PgPool {
 }
 
 /// What sessions are refused for.
-const REFUSED: [(&str, &str); 5] = [
+const REFUSED: [(&str, &str); 6] = [
     ("SET client_encoding = 'LATIN1'", "do not speak UTF-8"),
     ("SET client_encoding = 'SQL_ASCII'", "do not speak UTF-8"),
     ("SET default_transaction_read_only = on", "only read"),
     ("SET session_replication_role = replica", "do not enforce foreign keys"),
     ("BEGIN", "are in a transaction that was left open"),
+    ("BEGIN; SELECT now()", "are in a transaction that was left open"),
 ];
 
 fn assert_refused(refused: &StoreError, setting: &str, problem: &str) {
@@ -101,6 +102,71 @@ async fn a_connection_that_was_changed_meanwhile_commits_nothing_and_is_closed()
     }
     let count = find(&schema.store().await, &OWNERS, 1).await.unwrap().values[COUNT].clone();
     assert_eq!(count, Value::Int(REFUSED.len().try_into().unwrap()));
+}
+
+#[tokio::test]
+async fn a_connection_whose_transaction_failed_commits_nothing_and_is_closed() {
+    let schema = Schema::new().await;
+    let (pool, store) = shared(&schema, PgPoolOptions::new()).await;
+    sqlx::raw_sql("BEGIN").execute(&mut *pool.acquire().await.unwrap()).await.unwrap();
+    sqlx::raw_sql("SELECT 1 / 0").execute(&mut *pool.acquire().await.unwrap()).await.unwrap_err();
+    let refused = store.commit(&SCOPE, &[add(1)], NOW).await.unwrap_err();
+    assert_refused(&refused, "BEGIN", "are in a transaction that was left open");
+    store.commit(&SCOPE, &[add(1)], NOW).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_with_another_schema_commits_nothing_and_is_closed() {
+    let (schema, other) = (Schema::new().await, Schema::new().await);
+    other.peopled().await;
+    let (pool, store) = shared(&schema, PgPoolOptions::new()).await;
+    for path in [other.name(), "pg_catalog", "absent"] {
+        let text = format!("SET search_path = {path}");
+        sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut *pool.acquire().await.unwrap()).await.unwrap();
+        let refused = store.commit(&SCOPE, &[add(1)], NOW).await.unwrap_err();
+        assert_refused(&refused, path, "have another schema");
+    }
+    store.commit(&SCOPE, &[add(1)], NOW).await.unwrap();
+    assert_eq!(find(&store, &OWNERS, 1).await.unwrap().values[COUNT], Value::Int(1));
+    assert_eq!(find(&other.store().await, &OWNERS, 1).await.unwrap().values[COUNT], Value::Int(0));
+}
+
+/// The text that README recommends. `DISCARD ALL` would take the statements that the driver has prepared.
+#[tokio::test]
+async fn a_pool_that_resets_what_comes_back_reads_what_is_committed() {
+    let (schema, other) = (Schema::new().await, Schema::new().await);
+    other.peopled().await;
+    let options = PgPoolOptions::new().after_release(|connection, _| {
+        Box::pin(async move {
+            let reset = "SET client_min_messages = error; ROLLBACK; RESET ALL";
+            sqlx::raw_sql(reset).execute(connection).await.map(|_reset| true)
+        })
+    });
+    let (pool, store) = shared(&schema, options).await;
+    let leave = async |text: String| {
+        sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut *pool.acquire().await.unwrap()).await.unwrap();
+    };
+    let backend = "SELECT pg_backend_pid()";
+    let before: i32 = sqlx::query_scalar(backend).fetch_one(&pool).await.unwrap();
+    for round in 1..=3 {
+        leave(format!("SET search_path = {}", other.name())).await;
+        assert_eq!(find(&store, &OWNERS, 1).await.unwrap().values[NAME], Value::Text("mine".to_owned()));
+        leave("BEGIN; UPDATE it_owners SET count = 9".to_owned()).await;
+        assert_eq!(find(&store, &OWNERS, 1).await.unwrap().values[COUNT], Value::Int(round - 1));
+        store.commit(&SCOPE, &[add(1)], NOW).await.unwrap();
+        store.commit(&SCOPE, &[ticket(round.unsigned_abs(), 1), add(2)], NOW).await.unwrap();
+    }
+    let after: i32 = sqlx::query_scalar(backend).fetch_one(&pool).await.unwrap();
+    assert_eq!(before, after, "the connection was kept");
+}
+
+/// A pool of one connection, and a store on it with two rows.
+async fn shared(schema: &Schema, options: PgPoolOptions) -> (PgPool, SqlxStore) {
+    let pool = options.max_connections(1).connect(&schema.url()).await.unwrap();
+    let store = SqlxStore::from_pool(pool.clone()).await.unwrap();
+    store.migrate(&steps(), &defs()).await.unwrap();
+    store.commit(&SCOPE, &[owner(1, "mine"), owner(2, "other")], NOW).await.unwrap();
+    (pool, store)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -31,7 +31,10 @@ fn the_limits_that_the_pages_name_are_the_defaults() {
             format!("| attempts on one account, known or not | {account}, then one a minute |"),
             format!("| failures in a row at one client | {} |", after(&delays)),
             format!("| | {} |", after(&steps)),
-            format!("| failures in a row from anywhere | {}, after {stop}: until unlocked |", after(&account_steps)),
+            format!(
+                "| failures in a row from anywhere | {}, after {stop}: until unlocked, or 30 days |",
+                after(&account_steps)
+            ),
             format!("a budget of his own there, for {}", span(device_life)),
         ],
     );

@@ -110,7 +110,14 @@ on_each_store! {
 
         let (shown, outcome) = import(&world, &file, json!({})).await;
         assert_eq!(outcome.unwrap_err().code().code, "account.rows_refused");
-        assert_eq!(shown, dry);
+        let taken_over = |mut row: JsonValue| {
+            if row["outcome"] == "importable" {
+                row["outcome"] = "imported".into();
+            }
+            row
+        };
+        assert_ne!(shown, dry, "nobody takes the one for the other");
+        assert_eq!(shown, dry.into_iter().map(taken_over).collect::<Vec<_>>());
         assert_eq!(shown.last(), totals(0, 0, 1).last());
         assert_eq!(shown.first().unwrap()["line"], 8);
         let everything = world.everything().await;

@@ -1,6 +1,6 @@
 //! What went wrong inside is in the log, and only there.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, net::IpAddr, str::FromStr as _};
 
 use authkit_core::{Access, AuthError, HttpMethod, Manifest, Operation, Plugin, Problem, Registrar, Reply, codes};
 use authkit_testkit::{Counted, Fault};
@@ -89,7 +89,7 @@ on_each_store! {
     async fn a_line_of_a_request_says_in_json_which_request_whose_and_why(backend) {
         let world = World::builder(backend).plugin(Broken).build().await;
         let ada = world.sign_up("ada@example.com").await;
-        let mut browser = world.signed_in("ada@example.com").await;
+        let mut browser = world.signed_in("ada@example.com").await.at(IpAddr::from_str("::ffff:203.0.113.9").unwrap());
         let (log, guard) = Log::keep_json();
         let answer = browser.post("/v1/broken/for-somebody", json!({})).await;
         drop(guard);
@@ -108,9 +108,23 @@ on_each_store! {
         assert_eq!(request["principal"], ada.to_string());
         assert_eq!(request["tenant"], world.cx().tenant().to_string());
         assert_eq!((&request["method"], &request["path"]), (&json!("POST"), &json!("/v1/broken/for-somebody")));
+        assert_eq!(request["client"], "203.0.113.9");
         for secret in [end_to_end::PASSWORD, browser.cookies["authkit_session"].as_str(), "ada@example.com"] {
             assert!(!text.contains(secret), "{text}");
         }
+    }
+
+    async fn why_a_request_was_refused_is_in_the_log_without_what_was_sent(backend) {
+        let world = World::new(backend).await;
+        let (log, guard) = Log::keep();
+        let answer = world.browser().post("/v1/auth/login", json!({ "identifier": 4_711_829, "password": "tangerine" })).await;
+        drop(guard);
+        assert_eq!(answer.status, 400, "{answer:?}");
+        assert_eq!(answer.json()["errors"][0]["field"], "identifier", "{answer:?}");
+        let text = log.text();
+        let line = text.lines().find(|line| line.contains("a request was refused")).expect("a line");
+        assert!(line.contains("DEBUG") && line.contains("input of another form"), "{line}");
+        assert!(!text.contains("4711829") && !text.contains("tangerine"), "{text}");
     }
 
     async fn a_panic_is_in_the_log_and_not_in_the_answer(backend) {

@@ -1,11 +1,15 @@
 //! Each way to deliver tokens: to a browser as cookies, to a program as text, to a page as a mixture of the two.
 
+use std::time::Duration;
+
+use authkit_core::ReuseEnds;
+use authkit_session::Sessions;
 use end_to_end::{Answer, PASSWORD, World, on_each_store};
 use serde_json::{Value as JsonValue, json};
 
 use crate::{
     client::{Tokens, assert_alive, get, log_out, opened, send, sign_in},
-    setup::{ADA, recorded, sessions, world},
+    setup::{ADA, BOB, recorded, sessions, with, with_ada, world},
 };
 
 const OWN: (&str, &str) = ("origin", "http://localhost:3000");
@@ -66,6 +70,56 @@ on_each_store! {
         assert_eq!(sessions(&world).await.len(), 1);
         assert_eq!(before.refresh(&world, &[OWN, SPLIT]).await.status, 401);
         assert_eq!(after.refresh(&world, &[OWN, SPLIT]).await.status, 200);
+    }
+
+    async fn a_page_that_signs_in_with_an_old_refresh_cookie_goes_on_and_all_other_sessions_end(backend) {
+        let world = with_ada(with(backend, Sessions::jwt().reuse_ends(ReuseEnds::Account))).await;
+        let old = page(&world).await;
+        let mut newest = Page::of(&old.refresh(&world, &[OWN, SPLIT]).await);
+        for _ in 0..2 {
+            world.clock.advance(Duration::from_secs(10));
+            newest = Page::of(&newest.refresh(&world, &[OWN, SPLIT]).await);
+        }
+        world.clock.advance(Duration::from_secs(10));
+        let other = sign_in(&world, ADA).await;
+        let headers = [OWN, SPLIT, ("cookie", old.cookie.as_str())];
+        let after = Page::of(&send(&world, "POST", "/v1/auth/login", &headers, login()).await);
+        assert_eq!((sessions(&world).await.len(), recorded(&world, "refresh_token_reused").await), (1, 1));
+        assert_alive(opened(&world, &after.access).await);
+        assert_eq!(get(&world, "/app/confirmed", &after.access).await.status, 200);
+        Page::of(&after.refresh(&world, &[OWN, SPLIT]).await);
+        for dead in [&newest.access, &other.access] {
+            assert_eq!(get(&world, "/app/confirmed", dead).await.status, 401);
+        }
+    }
+
+    async fn a_browser_with_two_sessions_leaves_both(backend) {
+        for path in ["/v1/auth/login", "/v1/auth/logout"] {
+            let world = world(backend).await;
+            world.sign_up(BOB).await;
+            let (page, browser) = (page(&world).await, world.signed_in(BOB).await);
+            let both = format!("authkit_session={}; {}", browser.cookies["authkit_session"], page.cookie);
+            let before = sessions(&world).await;
+            let body = if path.ends_with("login") { login() } else { Some(json!({})) };
+            let answer = send(&world, "POST", path, &[OWN, ("cookie", both.as_str())], body).await;
+            assert!([200, 204].contains(&answer.status), "{answer:?}");
+            assert_eq!(cookie(&answer, "authkit_refresh").map(|(value, _)| value), Some(String::new()));
+            let after = sessions(&world).await;
+            assert!(after.iter().all(|new| before.iter().all(|old| old["id"] != new["id"])), "{path}");
+            assert_eq!(page.refresh(&world, &[OWN, SPLIT]).await.status, 401, "{path}");
+            assert_eq!(browser.tab().get("/app").await.status, 401, "{path}");
+        }
+    }
+
+    async fn a_page_that_shows_both_tokens_of_one_session_is_not_turned_away(backend) {
+        let world = world(backend).await;
+        let page = page(&world).await;
+        let bearer = format!("Bearer {}", page.access);
+        let headers = [OWN, SPLIT, ("cookie", page.cookie.as_str()), ("authorization", bearer.as_str())];
+        assert_eq!(send(&world, "POST", "/v1/auth/logout", &headers, Some(json!({}))).await.status, 204);
+        world.auth.run_due_jobs().await;
+        assert_eq!((recorded(&world, "logout").await, recorded(&world, "rate_limited").await), (1, 0));
+        assert!(sessions(&world).await.is_empty());
     }
 
     async fn a_browser_gets_an_opaque_cookie_that_dies_at_once(backend) {

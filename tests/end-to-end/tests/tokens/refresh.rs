@@ -157,6 +157,25 @@ on_each_store! {
         assert_eq!(recorded(&world, "refresh_token_reused").await, 1);
     }
 
+    async fn a_client_that_asks_in_a_loop_is_told_when_to_ask_again_and_is_recorded(backend) {
+        let world = world(backend).await;
+        let second = next(&world, &sign_in(&world, ADA).await).await;
+        for _ in 0..300 {
+            assert_eq!(next(&world, &second).await.refresh, second.refresh);
+        }
+        let refused = refresh(&world, &second.refresh).await;
+        assert_eq!((refused.status, refused.code().as_str()), (429, "core.limited"));
+        world.auth.run_due_jobs().await;
+        let audit = world.audit().await;
+        let sum = audit.iter().find(|event| event["kind"] == "rate_limited").unwrap();
+        assert_eq!((&sum["data"]["reason"], &sum["data"]["count"]), (&json!("core.refresh_again"), &json!(1)));
+
+        let wait: u64 = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();
+        assert!((1..=60).contains(&wait), "{wait}");
+        world.clock.advance(Duration::from_secs(wait));
+        assert_alive(opened(&world, &next(&world, &second).await.access).await);
+    }
+
     async fn sessions_without_refresh_tokens_have_no_route_for_them(backend) {
         let world = World::builder(backend).sessions(Sessions::opaque()).build().await;
         assert_eq!(refresh(&world, "akr_anything").await.status, 404);
