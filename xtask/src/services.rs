@@ -100,9 +100,14 @@ impl Services {
         self.addresses.iter().map(|(database, address)| (database.variable(), address.as_str()))
     }
 
+    /// The databases that are not here.
+    pub(crate) fn left_out(&self) -> impl Iterator<Item = Database> {
+        self.addresses.iter().filter(|(_, address)| address == LEFT_OUT).map(|(database, _)| *database)
+    }
+
     /// Says what was left out, so that a green run is not taken for more than it is.
     pub(crate) fn print_left_out(&self) {
-        for (database, _) in self.addresses.iter().filter(|(_, address)| address == LEFT_OUT) {
+        for database in self.left_out() {
             let (name, package) = (database.name(), database.debian_package());
             eprintln!("note: no {name} on this machine, so its tests are left out; on Debian it is in `{package}`");
         }

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result};
+use servers::Database;
 
 use crate::check::Depth;
 use crate::command;
@@ -38,7 +39,7 @@ pub(crate) fn run(workspace: &Workspace, depth: Depth, services: &Services, argu
     let mut tally = Tally::default();
     for targets in [TARGETS, &["--workspace", "--doc"]] {
         let mut command = command::cargo(workspace, &["test", "--no-fail-fast"]);
-        command.args(targets).args(arguments).envs(services.variables());
+        command.args(targets).args(with_skips(arguments, services)).envs(services.variables());
         if depth == Depth::Full {
             command.env("AUTHKIT_FULL", "1");
         }
@@ -46,6 +47,17 @@ pub(crate) fn run(workspace: &Workspace, depth: Depth, services: &Services, argu
     }
     tally.add(run_counting(&mut simulation(workspace, depth))?);
     Ok(tally)
+}
+
+/// Adds that tests named after a database are left out where there is none.
+fn with_skips<'a>(arguments: &[&'a str], services: &Services) -> Vec<&'a str> {
+    let mut all = arguments.to_vec();
+    let mut words = services.left_out().flat_map(Database::named_in_tests).peekable();
+    if words.peek().is_some() && !all.contains(&"--") {
+        all.push("--");
+    }
+    all.extend(words.flat_map(|word| ["--skip", *word]));
+    all
 }
 
 /// The random histories: too many for a build without optimization.

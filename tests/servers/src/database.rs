@@ -44,6 +44,16 @@ impl Database {
         }
     }
 
+    /// What the tests on it have in their names.
+    #[must_use]
+    pub const fn named_in_tests(self) -> &'static [&'static str] {
+        match self {
+            Self::MariaDb => &["mariadb", "mysql"],
+            Self::Postgres => &["postgres"],
+            Self::Redis => &["redis"],
+        }
+    }
+
     /// The package of Debian that brings the server.
     #[must_use]
     pub const fn debian_package(self) -> &'static str {
