@@ -61,7 +61,8 @@ impl SqlxConfig {
 
     /// Sets how long a call waits for a connection, and a statement for rows that others hold; 5 seconds unless told.
     ///
-    /// After that it fails with [`StoreError::Busy`](authkit_core::StoreError::Busy).
+    /// After that it fails with [`StoreError::Busy`](authkit_core::StoreError::Busy). Opening a connection may take 5 seconds
+    /// more, and fails with [`StoreError::Unavailable`](authkit_core::StoreError::Unavailable).
     #[must_use]
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;

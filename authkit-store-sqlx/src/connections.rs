@@ -15,7 +15,10 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::driver::{Access, Connection, Driver, Failure};
+use crate::{
+    driver::{Access, Connection, Driver, Failure},
+    error::Fault,
+};
 
 type Options<D> = <Connection<D> as sqlx::Connection>::Options;
 
@@ -75,7 +78,8 @@ impl<D: Driver> Connections<D> {
             }
         };
         let (access, closed, doubtful) = (self.access, &self.closed, !D::ENDS_DROPPED_CALLS);
-        Ok(Lease { driver, leased, access, closed, doubtful, _permit: permit })
+        let patience = self.patience;
+        Ok(Lease { driver, leased, access, patience, closed, doubtful, _permit: permit })
     }
 }
 
@@ -84,6 +88,7 @@ pub(crate) struct Lease<'a, D: Driver> {
     driver: &'a D,
     leased: Leased<'a, D>,
     access: Access,
+    patience: Duration,
     closed: &'a AtomicU64,
     doubtful: bool,
     _permit: SemaphorePermit<'a>,
@@ -116,8 +121,13 @@ impl<D: Driver> Lease<'_, D> {
             Leased::Own { place, options } => match &mut **place {
                 Some(kept) => Ok(&mut kept.connection),
                 absent @ None => {
-                    let mut connection = options.connect().await.map_err(unavailable)?;
-                    self.driver.prepare(&mut connection, self.access).await.map_err(unavailable)?;
+                    let (driver, access) = (self.driver, self.access);
+                    let opening = async {
+                        let mut connection = options.connect().await.map_err(unavailable)?;
+                        driver.prepare(&mut connection, access).await.map_err(unavailable)?;
+                        Ok(connection)
+                    };
+                    let connection = opened_in_time(self.patience, opening).await?;
                     let proved = (Instant::now(), self.closed.load(Ordering::Relaxed));
                     Ok(&mut absent.insert(Kept { connection, proved }).connection)
                 }
@@ -183,5 +193,17 @@ async fn take<D: Driver>(
     driver.inspect(place.insert(taken), access).await
 }
 
+/// What opening a connection comes to, or that the database did not answer in time.
+pub(crate) async fn opened_in_time<T>(
+    patience: Duration,
+    opening: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let late = |_elapsed| StoreError::Unavailable(Fault::Driver(LATE).into());
+    timeout(patience.saturating_add(OPENING), opening).await.map_err(late)?
+}
+
+/// How much longer than for a free connection a call waits until one is opened.
+const OPENING: Duration = Duration::from_secs(5);
+const LATE: &str = "the database did not answer in time when a connection was opened";
 /// For how long a connection that worked is taken to work.
 const TRUSTED: Duration = Duration::from_secs(1);

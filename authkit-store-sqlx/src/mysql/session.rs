@@ -10,7 +10,7 @@ use sqlx::{
 
 use crate::{
     config::SqlxConfig,
-    connections::Connections,
+    connections::{Connections, opened_in_time},
     driver::{Access, Failure},
     error::Fault,
     mysql::{Flavour, MySql, Whose, demands::Demands, error::failure},
@@ -23,9 +23,13 @@ pub(crate) async fn open(config: SqlxConfig) -> Result<Box<dyn Store>, StoreErro
     if options.get_database().is_none_or(str::is_empty) {
         return Err(unavailable("the URL names no database: mysql://user:password@host:3306/database"));
     }
-    let mut connection = options.connect().await.map_err(told)?;
-    let server = server(&mut connection).await?;
-    connection.close().await.map_err(told)?;
+    let looking = async {
+        let mut connection = options.connect().await.map_err(told)?;
+        let server = server(&mut connection).await?;
+        connection.close().await.map_err(told)?;
+        Ok(server)
+    };
+    let server = opened_in_time(config.busy_timeout, looking).await?;
     let driver = server.flavour.driver(Whose::Ours, config.busy_timeout);
     Ok(Box::new(tables(driver, &options, &config, server.acknowledged)))
 }

@@ -3,6 +3,7 @@
 use authkit_core::StoreError;
 use authkit_store_sqlx::SqlxStore;
 use servers::Database;
+use tokio::net::TcpListener;
 
 use crate::{server, world::told};
 
@@ -88,6 +89,17 @@ async fn a_user_whom_the_server_does_not_know() {
         let (_, rest) = rest.split_once('@').unwrap();
         let url = format!("{scheme}://stranger:secret@{rest}");
         check(&url, "refuses the user or the password of the URL").await;
+    }
+}
+
+/// The clock of the test runs ahead while nobody has anything to do but wait.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_says_nothing() {
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = server.local_addr().unwrap();
+    for scheme in ["mariadb", "postgres"] {
+        let url = format!("{scheme}://somebody:secret@{address}/app");
+        check(&url, "did not answer in time when a connection was opened").await;
     }
 }
 
