@@ -154,11 +154,11 @@ on_each_pair! {
             async |browser| browser.tab().login("ada@example.com", PASSWORD).await.status,
             async |Struck { stores, world, status, context, .. }| {
                 assert!([200, 409, 503].contains(&status), "{context}");
-                // The session that the tab had before is ended by a sign-in; that may fail by itself.
+                // The session that the tab had before is ended by a sign-in; that may fail by itself, and the sign-in stands.
                 let issued = committed(world, "login_success").await;
                 let ended = committed(world, "logout").await;
                 assert_eq!(stores.sessions(world).await.len(), issued - ended, "{context}");
-                assert!(status != 200 || (issued, ended) == (3, 1), "{context}");
+                assert!(status != 200 || (issued == 3 && ended <= 1), "{context}");
                 assert_eq!(world.browser().login("ada@example.com", PASSWORD).await.status, 200, "{context}");
             },
         )
