@@ -109,7 +109,7 @@ moves_in() {
   rm -f app.db*
   app migrate >"$output"
   block
-  expect "imported  $1" 'present   0' 'refused   0'
+  expect "importable  $1" 'present     0' 'refused     0'
   again 's/ --dry-run//'
   expect "imported  $1" 'present   0' 'refused   0'
   again 's/ --dry-run//'
