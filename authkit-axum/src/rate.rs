@@ -40,8 +40,8 @@ use crate::{
 /// # Security
 ///
 /// The signed token of a session that ended uses up nothing of its owner, although [`Session`](crate::Session) believes it
-/// until it expires: it counts by address. Whoever has a session can leave it out, and has the budget of his address besides. Whoever has many accounts or many
-/// addresses has as many budgets.
+/// until it expires: it counts by address. Whoever has a session can leave it out, and has the budget of his address
+/// besides. Whoever has many accounts or many addresses has as many budgets.
 ///
 /// # Examples
 ///

@@ -4,23 +4,15 @@ use std::{net::TcpListener, path::Path, process::Command};
 
 use authkit_session_redis::{RedisConfig, RedisStore};
 use redis::{Client, TlsCertificates};
+use servers::MAKE_CERTIFICATES;
 
 use crate::{
     connect::{command, own_server, said},
     world::{World, bump},
 };
 
-const CERTIFICATES: &str = "\
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=authority \
-    -keyout authority.key -out authority.crt && \
-    openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=server \
-    -keyout server.key -out server.csr && \
-    echo subjectAltName=IP:127.0.0.1 > names && \
-    openssl x509 -req -in server.csr -CA authority.crt -CAkey authority.key -CAcreateserial -days 2 -extfile names \
-    -out server.crt";
-
 fn make_certificates(folder: &Path) {
-    let made = Command::new("sh").args(["-c", CERTIFICATES]).current_dir(folder).output().unwrap();
+    let made = Command::new("sh").args(["-c", MAKE_CERTIFICATES]).current_dir(folder).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 

@@ -126,3 +126,13 @@ pub(crate) fn told(error: &StoreError) -> String {
     }
     text
 }
+
+/// What connections of a pool are refused for that have a transaction in them.
+pub(crate) const LEFT_OPEN: &str = "are in a transaction that was left open";
+
+/// A pool's connection that this setting was made on is refused for this problem.
+#[track_caller]
+pub(crate) fn assert_refused(refused: &StoreError, setting: &str, problem: &str) {
+    assert!(matches!(refused, StoreError::Unavailable(_)), "{setting}: {refused:?}");
+    assert!(told(refused).contains(&format!("the pool's connections {problem}")), "{setting}: {}", told(refused));
+}

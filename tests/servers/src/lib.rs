@@ -11,6 +11,7 @@
 )]
 
 mod account;
+mod certificates;
 mod database;
 mod error;
 mod mariadb;
@@ -21,6 +22,7 @@ mod server;
 mod test_url;
 mod watcher;
 
+pub use crate::certificates::MAKE_CERTIFICATES;
 pub use crate::database::Database;
 pub use crate::error::Error;
 pub use crate::program::find as find_program;

@@ -1,11 +1,13 @@
 //! Pools of the application.
 
-use authkit_core::{Store as _, StoreError, Value};
+use authkit_core::{Store as _, Value};
 use authkit_store_sqlx::SqlxStore;
 use sqlx::{AssertSqlSafe, MySqlPool, mysql::MySqlPoolOptions};
 
 use super::Database;
-use crate::world::{COUNT, NAME, NOW, OWNERS, SCOPE, TICKETS, add, defs, find, owner, steps, ticket, told, whole};
+use crate::world::{
+    COUNT, LEFT_OPEN, NAME, NOW, OWNERS, SCOPE, TICKETS, add, assert_refused, defs, find, owner, steps, ticket, whole,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pool_of_the_application_serves_and_keeps_its_settings() {
@@ -53,20 +55,12 @@ const REFUSED: [(&str, &str); 20] = [
     ("SET sql_select_limit = 10", "leave rows out"),
     ("SET SESSION TRANSACTION READ ONLY", "only read"),
     ("SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED", "read what others have not committed"),
-    (
-        "START TRANSACTION; SELECT table_name FROM information_schema.tables LIMIT 1",
-        "are in a transaction that was left open",
-    ),
-    ("START TRANSACTION", "are in a transaction that was left open"),
-    ("START TRANSACTION READ ONLY", "are in a transaction that was left open"),
-    ("XA START 'x'", "are in a transaction that was left open"),
-    ("BEGIN; SET autocommit = 0", "are in a transaction that was left open"),
+    ("START TRANSACTION; SELECT table_name FROM information_schema.tables LIMIT 1", LEFT_OPEN),
+    ("START TRANSACTION", LEFT_OPEN),
+    ("START TRANSACTION READ ONLY", LEFT_OPEN),
+    ("XA START 'x'", LEFT_OPEN),
+    ("BEGIN; SET autocommit = 0", LEFT_OPEN),
 ];
-
-fn assert_refused(refused: &StoreError, setting: &str, problem: &str) {
-    assert!(matches!(refused, StoreError::Unavailable(_)), "{setting}: {refused:?}");
-    assert!(told(refused).contains(&format!("the pool's connections {problem}")), "{setting}: {}", told(refused));
-}
 
 #[tokio::test]
 async fn a_pool_that_would_lose_something_is_refused() {

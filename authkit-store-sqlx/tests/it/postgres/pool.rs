@@ -7,7 +7,9 @@ use authkit_store_sqlx::SqlxStore;
 use sqlx::{AssertSqlSafe, PgPool, postgres::PgPoolOptions};
 
 use super::Schema;
-use crate::world::{COUNT, NAME, NOW, OWNERS, SCOPE, TICKETS, add, defs, find, owner, steps, ticket, told};
+use crate::world::{
+    COUNT, LEFT_OPEN, NAME, NOW, OWNERS, SCOPE, TICKETS, add, assert_refused, defs, find, owner, steps, ticket, told,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pool_of_the_application_serves() {
@@ -67,14 +69,9 @@ const REFUSED: [(&str, &str); 6] = [
     ("SET client_encoding = 'SQL_ASCII'", "do not speak UTF-8"),
     ("SET default_transaction_read_only = on", "only read"),
     ("SET session_replication_role = replica", "do not enforce foreign keys"),
-    ("BEGIN", "are in a transaction that was left open"),
-    ("BEGIN; SELECT now()", "are in a transaction that was left open"),
+    ("BEGIN", LEFT_OPEN),
+    ("BEGIN; SELECT now()", LEFT_OPEN),
 ];
-
-fn assert_refused(refused: &StoreError, setting: &str, problem: &str) {
-    assert!(matches!(refused, StoreError::Unavailable(_)), "{setting}: {refused:?}");
-    assert!(told(refused).contains(&format!("the pool's connections {problem}")), "{setting}: {}", told(refused));
-}
 
 #[tokio::test]
 async fn a_pool_that_would_lose_something_is_refused() {
@@ -111,7 +108,7 @@ async fn a_connection_whose_transaction_failed_commits_nothing_and_is_closed() {
     sqlx::raw_sql("BEGIN").execute(&mut *pool.acquire().await.unwrap()).await.unwrap();
     sqlx::raw_sql("SELECT 1 / 0").execute(&mut *pool.acquire().await.unwrap()).await.unwrap_err();
     let refused = store.commit(&SCOPE, &[add(1)], NOW).await.unwrap_err();
-    assert_refused(&refused, "BEGIN", "are in a transaction that was left open");
+    assert_refused(&refused, "BEGIN", LEFT_OPEN);
     store.commit(&SCOPE, &[add(1)], NOW).await.unwrap();
 }
 

@@ -2,20 +2,10 @@
 
 use authkit_core::Store as _;
 use authkit_store_sqlx::SqlxStore;
-use servers::{Database, Durability, Server};
+use servers::{Database, Durability, MAKE_CERTIFICATES, Server};
 use sqlx::{Connection as _, PgConnection};
 
 use crate::world::{NOW, OWNERS, SCOPE, defs, find, owner, steps, told};
-
-/// Run in the folder of data by the account to whom it belongs, which then has the right to read them.
-const CERTIFICATES: &str = "\
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=authority \
-    -keyout authority.key -out authority.crt && \
-    openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=server \
-    -keyout server.key -out server.csr && \
-    echo subjectAltName=IP:127.0.0.1 > names && \
-    openssl x509 -req -in server.csr -CA authority.crt -CAkey authority.key -CAcreateserial -days 2 -extfile names \
-    -out server.crt && chmod 600 server.key";
 
 #[tokio::test]
 async fn a_certificate_is_checked_where_the_url_says_so() {
@@ -28,7 +18,9 @@ async fn a_certificate_is_checked_where_the_url_says_so() {
     let refused = SqlxStore::connect(&verified).await.unwrap_err();
     assert!(told(&refused).contains("no encrypted connection"), "{}", told(&refused));
 
-    let make = sqlx::AssertSqlSafe(format!("COPY (SELECT 1) TO PROGRAM '({CERTIFICATES}) > openssl.log 2>&1'"));
+    // Run in the folder of data by the account to whom it belongs, which then has the right to read them.
+    let make = format!("COPY (SELECT 1) TO PROGRAM '({MAKE_CERTIFICATES} && chmod 600 server.key) > openssl.log 2>&1'");
+    let make = sqlx::AssertSqlSafe(make);
     sqlx::raw_sql(make).execute(&mut admin).await.unwrap();
     sqlx::raw_sql("ALTER SYSTEM SET ssl = on").execute(&mut admin).await.unwrap();
     sqlx::raw_sql("SELECT pg_reload_conf()").execute(&mut admin).await.unwrap();
